@@ -1,0 +1,1 @@
+"""The composition root: command line, wiring of a station, reports."""

@@ -1,0 +1,1 @@
+"""Python face of the kernel: segments, conditions, hosts, sessions, recorder."""

@@ -1,0 +1,1 @@
+"""Depth images to a bin model: walls, occupancy, free space."""

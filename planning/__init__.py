@@ -1,0 +1,1 @@
+"""Affordances, stow plans and collision-checked motion."""

@@ -1,0 +1,1 @@
+"""Guarded motions and tool actions, and their combinators."""

@@ -1,0 +1,1 @@
+"""The simulated workcell (MuJoCo) behind the plant and device ports."""
