@@ -1,29 +1,34 @@
-/// The last-stage limiter: nothing reaches a drive but through here. Its own target; it links nothing of the controller.
+/// The last-stage limiter: nothing reaches a drive but through here. Its own target; it links nothing of the
+/// controller.
 ///
 /// Words. Set-points x[k] of step k with duration dt[k]; speed v[k] = (x[k] - x[k-1]) / dt[k]; acceleration
-/// (v[k] - v[k-1]) / dt[k]; tool speed |p(x[k]) - p(x[k-1])| / dt[k] with p the tool origin by the limiter's own forward
-/// kinematics. For a speed axis (belt) x is the speed itself: |x| is its speed, (x[k] - x[k-1]) / dt[k] its acceleration.
+/// (v[k] - v[k-1]) / dt[k]; tool speed |p(x[k]) - p(x[k-1])| / dt[k] with p the tool origin by the limiter's own
+/// forward kinematics. For a speed axis (belt) x is the speed itself: |x| is its speed, (x[k] - x[k-1]) / dt[k] its
+/// acceleration.
 ///
 /// Guarantee, for every input whatsoever and any sequence of dt in [kMinDt, kMaxDt], from a seed inside the limits:
 ///   1. every output is finite; min_position <= x <= max_position exactly;
-///   2. |speed| <= max_speed, |acceleration| <= max_acceleration, tool speed <= max_tool_speed, each to 1e-9 of the limit
+///   2. |speed| <= max_speed, |acceleration| <= max_acceleration, tool speed <= max_tool_speed, each to 1e-9 of the
+///   limit
 ///      and the rounding of the differences;
-///   3. the state stays viable: from every state a stop that keeps 1 and 2 exists, and is what the limiter falls back to.
+///   3. the state stays viable: from every state a stop that keeps 1 and 2 exists, and is what the limiter falls back
+///   to.
 ///
-/// How. Axes form groups: the arm's joints; the squeeze; each belt; the blade; the band arm's three axes. For each group
+/// How. Axes form groups: the arm's joints; the squeeze; each belt; the blade; the band arm's three axes. For each
+/// group
 ///
 ///     out = previous + alpha (desired - previous),  one alpha in [0, 1] for all axes of the group,
 ///
-/// so a path is slowed, never bent. alpha is the largest for which the limits hold in this step and the uniform stop from
-/// the new state stays inside them. The uniform stop scales the group's speed v down along its own direction as fast as
-/// every axis allows: it takes T = max_i |v_i| / a_i and, whatever the later dt >= kMinDt, at most |v_i| D(T) of way with
-/// D = (T - kMinDt / 2)^2 / (2 T), or none when T < kMinDt. For the tool speed, the growth of |J v| on the way is bounded
-/// by sum |v_i| |v_j| L_max(i,j), L_i the length of the chain from joint i to the tool. All of this is computed, in closed
-/// form or with a fixed number of bisections.
+/// so a path is slowed, never bent. alpha is the largest for which the limits hold in this step and the uniform stop
+/// from the new state stays inside them. The uniform stop scales the group's speed v down along its own direction as
+/// fast as every axis allows: it takes T = max_i |v_i| / a_i and, whatever the later dt >= kMinDt, at most |v_i| D(T)
+/// of way with D = (T - kMinDt / 2)^2 / (2 T), or none when T < kMinDt. For the tool speed, the growth of |J v| on the
+/// way is bounded by sum |v_i| |v_j| L_max(i,j), L_i the length of the chain from joint i to the tool. All of this is
+/// computed, in closed form or with a fixed number of bisections.
 ///
 /// When alpha = 1 does not hold, alpha is further lowered (as far as the accelerations allow) so that the stop does not
-/// overshoot a desired point that goes on at its present speed; otherwise a jump of the target would make the axis swing
-/// about it for ever.
+/// overshoot a desired point that goes on at its present speed; otherwise a jump of the target would make the axis
+/// swing about it for ever.
 ///
 /// When no alpha holds (a reversal, a corner taken too fast), the group makes one step of the uniform stop along its
 /// previous velocity. When any present axis of `desired` is not finite, or dt is not in [kMinDt, kMaxDt], every group
@@ -69,11 +74,11 @@ enum class Result : std::int32_t {
 
 class Limiter {
  public:
-  /// Not real-time. Takes limits and forgets the seed. False, and not ready, unless every present axis has finite limits
-  /// with min < max, speed > 0, acceleration > 0, and the chain is a chain of rotations (to 1e-9).
+  /// Not real-time. Takes limits and forgets the seed. False, and not ready, unless every present axis has finite
+  /// limits with min < max, speed > 0, acceleration > 0, and the chain is a chain of rotations (to 1e-9).
   [[nodiscard]] bool configure(const LimiterConfig& config) noexcept;
-  /// Real-time. Starts from standing set-points: kAxes values, positions [rad or m]; for a speed axis the speed in force
-  /// [m/s] (not the distance travelled). Not ready when a present axis is not finite.
+  /// Real-time. Starts from standing set-points: kAxes values, positions [rad or m]; for a speed axis the speed in
+  /// force [m/s] (not the distance travelled). Not ready when a present axis is not finite.
   void seed(const double* positions) noexcept;
   /// Real-time: no heap, lock, exception, system call; bounded work. One step.
   /// @param desired kAxes set-points; entries of absent axes are ignored

@@ -15,10 +15,10 @@ inline constexpr double kMinDampingRatio = 0.3;
 ///     v[n] = (M v[n-1] + h (y[n] - K x[n-1])) / (M + h D)       semi-implicit admittance; M = 0: v = (y - K x) / D
 ///     x[n] = x[n-1] + h v[n]
 ///
-/// An eigenvalue z stands for s = ln(z) / h with damping ratio -Re(s) / |s|. Among the oscillating ones, those up to the
-/// frequency of half a period per dead time, Im(s) <= pi / (N h + tau), count. The others are echoes of the dead time:
-/// any delay line has them, they fade within it, and their ratio says nothing. If any eigenvalue at all lies outside
-/// the unit circle the answer is negative.
+/// An eigenvalue z stands for s = ln(z) / h with damping ratio -Re(s) / |s|. Among the oscillating ones, those up to
+/// the frequency of half a period per dead time, Im(s) <= pi / (N h + tau), count. The others are echoes of the dead
+/// time: any delay line has them, they fade within it, and their ratio says nothing. If any eigenvalue at all lies
+/// outside the unit circle the answer is negative.
 ///
 /// Linear, one axis, no structural resonance, rigid robot between set-point and motion apart from the delay: a gate
 /// against gains that cannot work, not a proof that others do.

@@ -11,10 +11,10 @@ namespace podhand {
 
 /// Pose and Jacobian of the tool in one state.
 struct Kinematics {
-  double R[9];                   ///< R_base_tool, row-major
-  double p[3];                   ///< p_base_tool [m]
-  double J[6 * kMaxArmJoints];   ///< column-major 6 x joints: J[6 * joint + row], rows v (0..2) and w (3..5) of the tool
-                                 ///< origin, expressed in base; columns from chain.joints on are zero
+  double R[9];                  ///< R_base_tool, row-major
+  double p[3];                  ///< p_base_tool [m]
+  double J[6 * kMaxArmJoints];  ///< column-major 6 x joints: J[6 * joint + row], rows v (0..2) and w (3..5) of the tool
+                                ///< origin, expressed in base; columns from chain.joints on are zero
 };
 
 /// Computes pose and Jacobian of the tool. Real-time.
