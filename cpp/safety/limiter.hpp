@@ -31,8 +31,8 @@
 /// swing about it for ever.
 ///
 /// When no alpha holds (a reversal, a corner taken too fast), the group makes one step of the uniform stop along its
-/// previous velocity. When any present axis of `desired` is not finite, or dt is not in [kMinDt, kMaxDt], every group
-/// does; a finite dt > 0 counts as it is, another as kMinDt. Belts ramp to zero.
+/// previous velocity. When any present axis of `desired` is not finite or not below kMaxMagnitude, or dt is not in
+/// [kMinDt, kMaxDt], every group does; a finite dt > 0 counts as it is, another as kMinDt. Belts ramp to zero.
 ///
 /// An axis seeded outside its position (belt: speed) limits may only move towards them; motion outwards is refused.
 /// Every other limit holds meanwhile.
@@ -46,6 +46,8 @@ namespace podhand::safety {
 
 inline constexpr double kMinDt = 0.5e-3;  ///< [s]
 inline constexpr double kMaxDt = 2.0e-3;  ///< [s]
+/// Set-points, limits and lengths of this size or more are refused: no machine has them, and products stay finite.
+inline constexpr double kMaxMagnitude = 1e6;
 inline constexpr int kToolSpeed = kAxes;  ///< Limiter::limiting_axis(): the tool speed, not a single axis
 
 struct AxisLimits {
@@ -68,7 +70,7 @@ enum class Result : std::int32_t {
   kPassed = 0,    ///< out is desired
   kScaled = 1,    ///< some group was slowed
   kBraked = 2,    ///< some group had no feasible alpha and brakes
-  kInvalid = 3,   ///< desired not finite or dt out of range: everything brakes
+  kInvalid = 3,   ///< desired is no set-point or dt out of range: everything brakes
   kNotReady = 4,  ///< not configured or not seeded: out holds the last set-points (0 if there are none); do not send it
 };
 
@@ -90,21 +92,23 @@ class Limiter {
   [[nodiscard]] int limiting_axis() const noexcept { return limiting_axis_; }
 
  private:
-  struct Feasible {
-    double low{}, high{};
-    int low_axis{-1}, high_axis{-1};
-  };
-  void brake(int first, int count, double dt_s, double* out) noexcept;
-  bool scale_group(int first, int count, const double* desired, double dt_s, double* out) noexcept;
-  bool scale_speed_axis(int axis, double desired, double dt_s, double* out) noexcept;
-  double tool_speed_factor(const double* speed, double stop_time_s, double dt_s) const noexcept;
-  double jacobian_speed(const double* speed) const noexcept;
+  struct Group;
+  struct Range;
+  [[nodiscard]] bool scale_group(const Group& group, const double* desired, double dt_s, double* out) noexcept;
+  [[nodiscard]] bool scale_belt(int axis, double desired, double dt_s, double* out) noexcept;
+  void brake_group(const Group& group, double dt_s, double* out) noexcept;
+  void brake_belt(int axis, double dt_s, double* out) noexcept;
+  [[nodiscard]] double stop_time(const Group& group, const double* speed) const noexcept;
+  void limit_axis(int axis, double speed, double stop_time_s, double dt_s, Range& range) const noexcept;
+  [[nodiscard]] double tool_speed_factor(const double* speed, double stop_time_s, double dt_s) const noexcept;
+  [[nodiscard]] double pursuit_factor(const Group& group, const double* desired, const double* speed, double cap,
+                                      double stop_time_s, double dt_s) const noexcept;
   void note(double scale, int axis) noexcept;
 
   LimiterConfig config_{};
-  double reach_m_[kMaxArmJoints]{};  ///< chain length from joint i to the tool
-  double previous_[kAxes]{};         ///< last set-points
-  double speed_[kAxes]{};            ///< of the last step; speed axes: unused
+  double reach_m_[kMaxArmJoints]{};  ///< length of the chain from joint i to the tool
+  double previous_[kAxes]{};         ///< set-points of the last step
+  double speed_[kAxes]{};            ///< speeds of the last step; speed axes: unused
   double last_desired_[kAxes]{};
   double scale_{1.0};
   int limiting_axis_{-1};

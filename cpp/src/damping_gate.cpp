@@ -52,7 +52,8 @@ double smallest_ratio(const Loop& loop) {
   A.col(0) /= loop.tick_s;
   const Eigen::EigenSolver<Eigen::MatrixXd> solver(A, false);
   if (solver.info() != Eigen::Success) return -1.0;
-  const double highest = std::numbers::pi * loop.tick_s / (loop.delay_ticks * loop.tick_s + loop.time_constant_s);
+  const double highest =
+      (1.0 + 1e-9) * std::numbers::pi * loop.tick_s / (loop.delay_ticks * loop.tick_s + loop.time_constant_s);
   double smallest = 1.0;
   for (const std::complex<double>& z : solver.eigenvalues()) {
     const double angle = std::abs(std::arg(z));
