@@ -78,11 +78,22 @@ def parse_station(text: str, *, source: str = "station") -> Station:
 def dump_station(station: Station) -> str:
     """Return the effective station as YAML text that loads to an equal station."""
     yaml = YAML()
-    yaml.default_flow_style = None
     yaml.width = 120
     stream = StringIO()
-    yaml.dump(station.model_dump(mode="json"), stream)
+    yaml.dump(_with_lists_in_line(station.model_dump(mode="json")), stream)
     return stream.getvalue()
+
+
+def _with_lists_in_line(node: Any) -> Any:
+    """Mark lists of numbers to be written as ``[1, 2]``; blocks stay one key per line."""
+    if isinstance(node, dict):
+        return {key: _with_lists_in_line(value) for key, value in node.items()}
+    if isinstance(node, list):
+        sequence = CommentedSeq([_with_lists_in_line(value) for value in node])
+        if not any(isinstance(value, dict) for value in node):
+            sequence.fa.set_flow_style()
+        return sequence
+    return node
 
 
 def _shipped_folder() -> Path | None:

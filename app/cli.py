@@ -1,0 +1,270 @@
+"""The command line of podhand. The heavy rooms are imported by the commands that need them."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+import podhand
+from podhand.app.shell import LogLevel, configure_logging, reports_errors
+
+app = typer.Typer(
+    name="podhand",
+    help="""Robot hands that feel: force-limited stowing into fabric pods.
+
+    Start here:
+
+        podhand stow                    five products into the simulated pod, with a report
+
+        podhand evaluate stow --episodes 100 --json -
+
+        podhand primitive list
+
+    Exit status: 0 done, 1 could not, 2 bad arguments, configuration or input, 3 device or safety fault,
+    130 Ctrl-C after a controlled stop.
+    """,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    rich_markup_mode="rich",
+)
+evaluate_app = typer.Typer(help="Measure success over many worlds.", no_args_is_help=True)
+primitive_app = typer.Typer(help="The primitives that stows are made of.", no_args_is_help=True)
+station_app = typer.Typer(help="Station files: what a workcell consists of, and its limits.", no_args_is_help=True)
+bench_app = typer.Typer(help="Measure speed, beside the usual alternatives.", no_args_is_help=True)
+app.add_typer(evaluate_app, name="evaluate")
+app.add_typer(primitive_app, name="primitive")
+app.add_typer(station_app, name="station")
+app.add_typer(bench_app, name="bench")
+
+
+class Host(StrEnum):
+    """What runs the kernel."""
+
+    LOCKSTEP = "lockstep"
+
+
+StationOption = Annotated[
+    str, typer.Option("--station", metavar="NAME_OR_FILE", help="A shipped station, or a station file.")
+]
+ItemsOption = Annotated[
+    Path | None,
+    typer.Option("--items", metavar="FILE.csv", help="Item catalogue; without it, the one that comes with podhand."),
+]
+SeedOption = Annotated[int, typer.Option("--seed", min=0, max=2**31 - 1, help="Same seed, same worlds, same motions.")]
+JsonOption = Annotated[
+    str | None, typer.Option("--json", metavar="FILE", help="Write the result as JSON; - is standard output.")
+]
+OutOption = Annotated[
+    Path | None, typer.Option("--out", metavar="DIR", help="Run folder, new or empty; without it, one under runs/.")
+]
+
+
+def main() -> None:
+    """Run the command line; the console script ``podhand``."""
+    app()
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"podhand {podhand.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and leave.")
+    ] = False,
+    log_level: Annotated[LogLevel, typer.Option("--log-level", help="How much to log to standard error.")] = (
+        LogLevel.WARNING
+    ),
+) -> None:
+    """Set up what all commands share."""
+    configure_logging(log_level)
+
+
+@app.command()
+@reports_errors
+def stow(
+    station: StationOption = "sim-stow",
+    host: Annotated[Host, typer.Option("--host", help="What runs the kernel.")] = Host.LOCKSTEP,
+    items: ItemsOption = None,
+    count: Annotated[int, typer.Option("--count", min=1, max=100_000, help="How many products.")] = 5,
+    seed: SeedOption = 1,
+    first: Annotated[int, typer.Option("--first", min=0, max=99_999, help="Start with this world of the seed.")] = 0,
+    out: OutOption = None,
+    json_file: JsonOption = None,
+    view: Annotated[bool, typer.Option("--view", help="Watch live in the browser (extra 'view').")] = False,
+) -> None:
+    """Stow products from the infeed into the pod, and leave a run folder with a report.
+
+    Try it:
+
+        podhand stow --count 3 --seed 7
+
+        podhand stow --items my-products.csv --json result.json
+
+        podhand stow --station sim-unlimited --seed 7     what happens without limits
+
+        podhand stow --view                               in the browser, on this machine only
+    """
+    del host  # one choice today; the option is part of the promised surface
+    from podhand.app.stow import StowJob, run_stow_job
+
+    run_stow_job(
+        StowJob(station=station, items=items, count=count, seed=seed, first=first, out=out, json_target=json_file,
+                view=view)
+    )  # fmt: skip
+
+
+@evaluate_app.command("stow")
+@reports_errors
+def evaluate_stow(
+    episodes: Annotated[int, typer.Option("--episodes", min=1, max=100_000, help="How many worlds.")] = 100,
+    station: StationOption = "sim-stow",
+    items: ItemsOption = None,
+    seed: SeedOption = 1,
+    first: Annotated[int, typer.Option("--first", min=0, max=99_999, help="Start with this world of the seed.")] = 0,
+    jobs: Annotated[int, typer.Option("--jobs", min=0, help="Worker processes; 0 takes one per core.")] = 0,
+    out: OutOption = None,
+    keep: Annotated[str, typer.Option("--keep", help="Recordings to keep: none, failures or all.")] = "failures",
+    json_file: JsonOption = None,
+) -> None:
+    """Stow in many random worlds and report rates with their 95 % intervals.
+
+    World number i of a seed is the same here and in `podhand stow --seed S --first i --count 1`.
+
+    Try it:
+
+        podhand evaluate stow --episodes 100 --seed 1
+
+        podhand evaluate stow --episodes 20 --jobs 2 --json - | jq .summary
+    """
+    from podhand.app.evaluate import EvaluateJob, Keep, run_evaluate_job
+
+    if keep not in list(Keep):
+        raise typer.BadParameter(f"must be one of {', '.join(Keep)} (got {keep!r})", param_hint="--keep")
+    run_evaluate_job(
+        EvaluateJob(station=station, items=items, episodes=episodes, seed=seed, first=first, jobs=jobs, out=out,
+                    keep=Keep(keep), json_target=json_file)
+    )  # fmt: skip
+
+
+@primitive_app.command("list")
+@reports_errors
+def primitive_list() -> None:
+    """List the primitives with one line each."""
+    from podhand.app.primitive_commands import list_primitives
+
+    list_primitives()
+
+
+@primitive_app.command("show")
+@reports_errors
+def primitive_show(name: Annotated[str, typer.Argument(help="Name of the primitive.")]) -> None:
+    """Show a primitive's parameters with units, bounds and help.
+
+    Try it:
+
+        podhand primitive show sweep
+    """
+    from podhand.app.primitive_commands import show_primitive
+
+    show_primitive(name)
+
+
+@primitive_app.command("run")
+@reports_errors
+def primitive_run(
+    name: Annotated[str, typer.Argument(help="Name of the primitive.")],
+    param: Annotated[list[str] | None, typer.Option("--param", metavar="KEY=VALUE", help="May be repeated.")] = None,
+    station: StationOption = "sim-stow",
+    seed: SeedOption = 1,
+    json_file: JsonOption = None,
+) -> None:
+    """Run one primitive from the parked station, checked first.
+
+    Try it:
+
+        podhand primitive run park
+
+        podhand primitive run extend_blade --param extension_m=0.10
+    """
+    from podhand.app.primitive_commands import run_primitive
+
+    run_primitive(name, param or [], station_name=station, seed=seed, json_target=json_file)
+
+
+@app.command()
+@reports_errors
+def replay(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")],
+    json_file: JsonOption = None,
+) -> None:
+    """Check every byte of a run folder, then run the kernel again on its recordings and compare.
+
+    On the build that recorded the run every output must be equal bit for bit; on another within 1e-9.
+
+    Try it:
+
+        podhand replay runs/20261121-101500-stow-seed1
+    """
+    from podhand.app.replay import replay_run
+
+    replay_run(run, json_target=json_file)
+
+
+@station_app.command("show")
+@reports_errors
+def station_show(station: Annotated[str, typer.Argument(metavar="NAME_OR_FILE")] = "sim-stow") -> None:
+    """Print the effective station.
+
+    Try it:
+
+        podhand station show
+
+        podhand station show my-cell.yaml
+    """
+    from podhand.app.shell import output
+    from podhand.core.station import dump_station, load_station
+
+    output.print(dump_station(load_station(station)), end="", markup=False, soft_wrap=True)
+
+
+@station_app.command("check")
+@reports_errors
+def station_check(station: Annotated[str, typer.Argument(metavar="NAME_OR_FILE")]) -> None:
+    """Validate a station file, in Python and in the kernel; all findings at once.
+
+    Try it:
+
+        podhand station check my-cell.yaml
+    """
+    from podhand.app.station_check import check_station
+
+    from podhand.app.shell import console
+
+    console.print(check_station(station))
+
+
+@bench_app.command("loop")
+@reports_errors
+def bench_loop(
+    json_file: JsonOption = None,
+    ticks: Annotated[int, typer.Option("--ticks", min=1000, help="Timed ticks per round.")] = 20_000,
+) -> None:
+    """Time the kernel's tick and a plain control step, interleaved with numba and numpy doing the same step.
+
+    Try it:
+
+        podhand bench loop --json -
+    """
+    from podhand.app.bench_commands import run_bench_loop
+
+    run_bench_loop(ticks=ticks, json_target=json_file)
+
+
+if __name__ == "__main__":
+    main()
