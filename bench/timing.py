@@ -1,0 +1,64 @@
+"""Timing of single calls and of interleaved blocks."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measurement:
+    """One row of ``results[]``."""
+
+    name: str
+    unit: str
+    p50: float
+    p99: float
+    p999: float
+    n: int
+    ratios: Mapping[str, float]
+    """Peer time over ours, medians of interleaved rounds: more than 1 is better."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the row as plain data."""
+        return {
+            "name": self.name, "unit": self.unit, "p50": self.p50, "p99": self.p99, "p999": self.p999, "n": self.n,
+            "ratios": dict(self.ratios),
+        }  # fmt: skip
+
+
+def time_calls_ns(call: Callable[[], object], n: int) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+    """Time ``n`` single calls; (n,) [ns] of wall time, the timer's own cost (some 40 ns) included."""
+    clock, durations = time.perf_counter_ns, np.empty(n, np.int64)
+    for i in range(n):
+        begin = clock()
+        call()
+        durations[i] = clock() - begin
+    return durations
+
+
+def measure(
+    name: str, ours: Callable[[], object], peers: Mapping[str, Callable[[], object]], *, n: int, rounds: int = 5
+) -> Measurement:
+    """Time ours and its peers in turn, so that a change of the machine's load meets all of them.
+
+    Slow peers get fewer calls per round, so that a round stays short; percentiles are of ours.
+    """
+    warm = {peer: int(np.median(time_calls_ns(call, 20))) for peer, call in peers.items()}
+    own: list[np.ndarray[Any, np.dtype[np.int64]]] = []
+    ratios: dict[str, list[float]] = {peer: [] for peer in peers}
+    for _ in range(rounds):
+        durations = time_calls_ns(ours, n)
+        own.append(durations)
+        for peer, call in peers.items():
+            calls = max(50, min(n, int(0.3e9 / max(warm[peer], 1))))
+            ratios[peer].append(float(np.median(time_calls_ns(call, calls)) / np.median(durations)))
+    return _row(name, own, {peer: float(np.median(values)) for peer, values in ratios.items()})
+
+
+def _row(name: str, rounds: Sequence[np.ndarray[Any, np.dtype[np.int64]]], ratios: Mapping[str, float]) -> Measurement:
+    durations = np.concatenate(rounds)
+    p50, p99, p999 = (float(value) for value in np.percentile(durations, [50, 99, 99.9]))
+    return Measurement(name=name, unit="ns", p50=p50, p99=p99, p999=p999, n=durations.size, ratios=ratios)
