@@ -1,0 +1,272 @@
+"""The cyclic side of the simulated workcell: one physics step per tick behind the plant port."""
+
+from itertools import pairwise
+from typing import Any
+
+import mujoco
+import numpy as np
+from numpy.typing import NDArray
+
+from podhand.core.errors import StateError
+from podhand.core.exchange import INPUTS_DTYPE, OUTPUTS_DTYPE, Axis, Safety, SlowSignal
+from podhand.core.poses import FloatArray
+from podhand.core.tooling import StowTool
+from podhand.sim.faults import FaultKind, Faults
+from podhand.sim.ft_sensor import FtSensor
+from podhand.sim.scene import Scene
+from podhand.sim.scene_bands import node_names
+from podhand.sim.scene_items import true_item_size_m
+from podhand.sim.settings import SimSettings
+from podhand.sim.world import World
+
+BARRIER_HALF_HEIGHT_M = 0.05
+_SLIPPERY = 0.01
+
+
+class SimPlant:
+    """MuJoCo behind ``podhand.core.ports.Plant``.
+
+    Set-points reach the drives one tick after they were given. Axis forces are those of the drives: the squeeze axis
+    is its opening, so a squeezing drive shows a negative force.
+    """
+
+    def __init__(self, scene: Scene, world: World, settings: SimSettings, tool: StowTool, faults: Faults) -> None:
+        self.tick_s = settings.tick_s
+        self._model: Any = scene.model
+        self._data: Any = mujoco.MjData(scene.model)
+        self._world, self._settings, self._tool, self._faults = world, settings, tool, faults
+        self._arm = len(settings.home_q_rad)
+        self._ft = FtSensor(
+            world.ft,
+            seed=world.seed,
+            tick_s=settings.tick_s,
+            range_n=settings.ft_range_n,
+            range_n_m=settings.ft_range_n_m,
+            faults=faults,
+        )
+        self._take_views()
+        self._start(scene)
+        self._inputs: NDArray[np.void] | None = None
+        self._tick = 0
+        self._time_s = 0.0
+
+    @property
+    def model(self) -> Any:
+        """The ``mujoco.MjModel``: for cameras, pictures and scoring, never for the controller."""
+        return self._model
+
+    @property
+    def data(self) -> Any:
+        """The ``mujoco.MjData``."""
+        return self._data
+
+    @property
+    def time_s(self) -> float:
+        """Plant time [s], 0 at the first tick."""
+        return self._time_s
+
+    def _take_views(self) -> None:
+        m, d, n = self._model, self._data, self._arm
+        self._qpos, self._qvel, self._ctrl, self._force = d.qpos, d.qvel, d.ctrl, d.actuator_force
+        self._sensors = d.sensordata
+        self._wrench = np.zeros(6)
+        self._lead = -m.actuator_biasprm[:, 2] / m.actuator_gainprm[:, 0] / self.tick_s
+        self._given = np.zeros(n + 5)
+        self._before = np.zeros(n + 5)
+        self._belt_speed = np.zeros(2)
+        self._belt_command = np.zeros(2)
+        self._belt_travel = np.zeros(2)
+        self._belts = [m.geom("belt_left").id, m.geom("belt_right").id]
+        self._belt_friction = m.geom_friction[self._belts[0]].copy()
+        self._surface = m.geom_surfacevel
+        self._tool_R = d.xmat[m.body("tool").id].reshape(3, 3)
+        self._tool_p = d.xpos[m.body("tool").id]
+        item = m.body("item").id
+        self._item_R = d.xmat[item].reshape(3, 3)
+        self._item_p = d.xpos[item]
+        self._item_half = np.array(true_item_size_m(self._world)) / 2
+        self.peak_squeeze_n = 0.0
+        """Largest force of the squeeze drive on a held item so far."""
+        self.peak_touch_n = np.zeros(4)
+        """Largest true contact force on blade, left belt, right belt and whole tool so far."""
+        bands = self._settings.bands
+        self._band_rows = [
+            [m.body(name).id for name in node_names(k, bands)] for k in range(len(bands.heights_bin_m))
+        ]
+        self._slow = (0.0, 0.0, 0.0)
+        self._slow_ticks = 0
+
+    def _start(self, scene: Scene) -> None:
+        """Stand at home, hook parked, everything at rest."""
+        n, settings = self._arm, self._settings
+        opening = self._tool.max_opening_m * 0.75
+        column_y = float(scene.X_world_bin_nominal[1, 3])
+        park = np.array(settings.bands.park_base_m) + (0.0, column_y, 0.0)
+        self._qpos[:n] = settings.home_q_rad
+        self._qpos[n : n + 2] = opening / 2
+        self._qpos[n + 4 : n + 7] = park
+        self._given[:n] = settings.home_q_rad
+        self._given[n], self._given[n + 1] = opening, 0.0
+        self._given[n + 2 :] = park
+        self._before[:] = self._ctrl[:] = self._given
+        for _ in range(round(settings.settle_s / self.tick_s)):
+            mujoco.mj_step(self._model, self._data)
+        if np.isnan(self._qpos).any() or any(w.number for w in self._data.warning):
+            raise StateError(f"world {self._world.seed}: the simulation is not stable at its start; report this seed")
+        self._rest_z_m = float(self._item_p[2])
+        self._read_wrench()
+        self._ft.fill(self._wrench)
+
+    def band_nodes_m(self) -> list[FloatArray]:
+        """Return the nodes (n, 3) of each band in the world, from +y to -y [m]."""
+        return [self._data.xpos[rows].copy() for rows in self._band_rows]
+
+    def band_segments(self) -> list[tuple[FloatArray, FloatArray, float]]:
+        """Return start, end and radius of every piece of the bands in the world [m]."""
+        radius = self._settings.bands.radius_m
+        return [(a, b, radius) for nodes in self.band_nodes_m() for a, b in pairwise(nodes)]
+
+    def bind(self, inputs: NDArray[np.void], outputs: NDArray[np.void]) -> None:
+        """Take the records to work on and write the first inputs; see the port."""
+        if inputs.dtype != INPUTS_DTYPE or outputs.dtype != OUTPUTS_DTYPE:
+            raise StateError("bind needs 0-d arrays of INPUTS_DTYPE and OUTPUTS_DTYPE (got other record layouts)")
+        self._inputs = inputs
+        self._command = outputs["command"]
+        self._q, self._qd, self._tau = inputs["q"], inputs["qd"], inputs["tau"]
+        self._wrench_out, self._slow_out, self._slow_age = inputs["wrench"], inputs["slow"], inputs["slow_age_s"]
+        inputs["dt_s"] = inputs["ft_period_s"] = self.tick_s
+        present = [*range(self._arm), *(int(a) for a in Axis if a >= Axis.SQUEEZE)]
+        self._axes_valid = sum(1 << a for a in present)
+        self._arm_bits = (1 << self._arm) - 1
+        slow = (SlowSignal.ITEM_AT_INFEED, SlowSignal.ITEM_IN_PADDLES, SlowSignal.MOUTH_BLOCKED)
+        inputs["slow_valid"] = sum(1 << int(s) for s in slow)
+        self._write_inputs()
+        n = self._arm
+        self._command[:] = 0.0
+        self._command[:n] = self._given[:n]
+        self._command[Axis.SQUEEZE], self._command[Axis.BLADE] = self._given[n], self._given[n + 1]
+        self._command[Axis.BAND_X :] = self._given[n + 2 :]
+
+    def step(self) -> None:
+        """Apply the bound outputs, let one period pass, write the bound inputs."""
+        if self._inputs is None:
+            raise StateError("step needs bound records; call bind first")
+        if self._faults.any():
+            self._apply_faults()
+        # A drive follows position and speed of its set-point: speed enters as a lead of the position.
+        np.subtract(self._given, self._before, out=self._ctrl)
+        self._ctrl *= self._lead
+        self._ctrl += self._given
+        self._run_belts()
+        mujoco.mj_step(self._model, self._data)
+        self._before, self._given = self._given, self._before
+        if self._stopped():
+            self._given[:] = self._before
+            self._belt_command[:] = 0.0
+        else:
+            self._take_command()
+        self._tick += 1
+        self._time_s = self._tick * self.tick_s
+        self._write_inputs()
+
+    def _take_command(self) -> None:
+        n, given, command = self._arm, self._given, self._command
+        given[:n] = command[:n]
+        given[n], given[n + 1] = command[7], command[10]
+        given[n + 2 :] = command[11:]
+        self._belt_command[:] = command[8:10]
+
+    def _stopped(self) -> bool:
+        return self._faults.any() and self._faults.active(FaultKind.EMERGENCY_STOP, self._time_s)
+
+    def _run_belts(self) -> None:
+        speed = self._belt_speed
+        if speed[0] == self._belt_command[0] == 0.0 and speed[1] == self._belt_command[1] == 0.0:
+            return
+        most = self._settings.drives.belt_max_acceleration_m_s2 * self.tick_s
+        change = self._belt_command - speed
+        np.clip(change, -most, most, out=change)
+        speed += change
+        self._belt_travel += speed * self.tick_s
+        self._surface[self._belts, 0] = speed
+
+    def _apply_faults(self) -> None:
+        slips = self._faults.active(FaultKind.ITEM_SLIPS, self._time_s)
+        self._model.geom_friction[self._belts] = self._belt_friction
+        if slips:
+            self._model.geom_friction[self._belts, 0] = _SLIPPERY
+
+    def _read_wrench(self) -> None:
+        # The sensor gives what the tool exerts on the arm.
+        np.negative(self._sensors[:6], out=self._wrench)
+
+    def _write_inputs(self) -> None:
+        n, inputs = self._arm, self._inputs
+        assert inputs is not None
+        q, qd, tau, force = self._q, self._qd, self._tau, self._force
+        qpos, qvel = self._qpos, self._qvel
+        q[:n], qd[:n], tau[:n] = qpos[:n], qvel[:n], force[:n]
+        q[7], qd[7], tau[7] = qpos[n] + qpos[n + 1], qvel[n] + qvel[n + 1], force[n]
+        q[8:10], qd[8:10] = self._belt_travel, self._belt_speed
+        q[10], qd[10], tau[10] = qpos[n + 2], qvel[n + 2], force[n + 1]
+        q[11:], qd[11:], tau[11:] = qpos[n + 4 : n + 7], qvel[n + 4 : n + 7], force[n + 2 :]
+        self._read_wrench()
+        self._ft.sample(self._wrench, self._time_s, self._wrench_out)
+        self._write_slow()
+        self._watch()
+        inputs["tick"] = self._tick
+        inputs["time_s"] = self._time_s
+        inputs["ft_sequence"] = self._ft.sequence
+        inputs["ft_status"] = int(self._ft.status)
+        inputs["axis_valid"] = self._axes_valid
+        inputs["safety"] = int(Safety.OK)
+        if self._faults.any():
+            self._mark_faults(inputs)
+
+    def _mark_faults(self, inputs: NDArray[np.void]) -> None:
+        if self._faults.active(FaultKind.EMERGENCY_STOP, self._time_s):
+            inputs["safety"] = int(Safety.EMERGENCY_STOP)
+        if self._faults.active(FaultKind.AXIS_INVALID, self._time_s):
+            inputs["axis_valid"] = self._axes_valid & ~self._arm_bits
+
+    def _write_slow(self) -> None:
+        if self._slow_ticks == 0:
+            self._slow_ticks = self._settings.slow_period_ticks
+            self._slow = self._barriers()
+            self._slow_out[1], self._slow_out[2], self._slow_out[3] = self._slow
+            self._slow_age[:] = 0.0
+        else:
+            self._slow_age += self.tick_s
+        self._slow_ticks -= 1
+
+    def _barriers(self) -> tuple[float, float, float]:
+        """Return (item at infeed, item between the paddles, mouth blocked), each 0 or 1."""
+        p = self._tool_R.T @ (self._item_p - self._tool_p)
+        reach = np.abs(self._tool_R.T @ self._item_R) @ self._item_half
+        opening = float(self._qpos[self._arm] + self._qpos[self._arm + 1])
+        between = abs(p[1]) < opening / 2 and abs(p[2]) - reach[2] < BARRIER_HALF_HEIGHT_M
+        rear, front = p[0] - reach[0], p[0] + reach[0]
+        inside = between and rear < -0.002 and front > -self._tool.paddle_length_m
+        blocked = between and rear < 0.0 < front
+        x, y = self._settings.infeed_base_m
+        at_infeed = (
+            abs(self._item_p[1] - y) < 0.05
+            and abs(self._item_p[0] - self._settings.base_x_m - x) < 0.1
+            and abs(self._item_p[2] - self._rest_z_m) < 0.01
+        )
+        return float(at_infeed), float(inside), float(blocked)
+
+    def _watch(self) -> None:
+        """Keep true peaks for scoring."""
+        sensors, peak = self._sensors, self.peak_touch_n
+        touch = sensors[6:18].reshape(4, 3)
+        norm = np.sqrt(np.einsum("ij,ij->i", touch, touch))
+        np.maximum(peak, norm, out=peak)
+        if self._slow[1]:
+            squeeze = -float(self._force[self._arm])
+            self.peak_squeeze_n = max(self.peak_squeeze_n, squeeze)
+
+
+def true_wrench(plant: SimPlant) -> FloatArray:
+    """Return the wrench (6,) on the tool side without errors, sensor axes [N, N m]: for tests."""
+    return -np.array(plant.data.sensordata[:6])

@@ -1,0 +1,144 @@
+"""The stow tool as MJCF: palm, two belt paddles, blade with a bending root, and the force/torque site."""
+
+from xml.etree.ElementTree import Element, SubElement
+
+import numpy as np
+
+from podhand.core.poses import inverse, pose
+from podhand.core.tooling import StowTool
+from podhand.sim.contact_groups import Part, contact
+from podhand.sim.xml import add_body, add_box, add_inertial, box_inertia, numbers, quaternion
+
+PADDLE_MASS_KG = 0.55
+BLADE_MASS_KG = 0.17
+CARRIAGE_MASS_KG = 0.05
+BELT_THICKNESS_M = 0.004
+
+_BELT = {
+    "friction": "1.0 0.01 0.001",
+    "priority": "2",
+    "solref": "0.008 1",
+    "rgba": "0.10 0.10 0.11 1",
+    # All zero at compile time would switch the feature off for good; see geom/surfacevel.
+    "surfacevel": "1e-9 0 0 0 0 0",
+}
+_BLADE = {"friction": "0.25 0.005 0.0001", "priority": "1", "rgba": "0.86 0.87 0.90 1"}
+
+
+def add_tool(flange: Element, tool: StowTool, bending_n_m_rad: float) -> None:
+    """Hang the tool on the flange; its masses add up to the tool's mass and centre of mass, blade retracted."""
+    body = add_body(flange, "tool", tool.X_flange_tool)
+    X_tool_flange = inverse(tool.X_flange_tool)
+    SubElement(
+        body,
+        "site",
+        name="ft",
+        size="0.01",
+        pos=numbers(X_tool_flange[:3, 3]),
+        quat=numbers(quaternion(X_tool_flange[:3, :3])),
+    )
+    SubElement(body, "site", name="mouth", size="0.003", pos="0 0 0")
+    _add_palm(body, tool)
+    for name, side in (("left", 1.0), ("right", -1.0)):
+        paddle = _add_paddle(body, tool, name, side)
+        if side < 0:
+            _add_blade(paddle, tool, bending_n_m_rad)
+
+
+def _add_palm(body: Element, tool: StowTool) -> None:
+    blade_mass_kg = BLADE_MASS_KG + CARRIAGE_MASS_KG
+    mass_kg = tool.mass_kg - 2 * PADDLE_MASS_KG - blade_mass_kg
+    if mass_kg <= 0.2:
+        raise ValueError(
+            f"mass_kg of the stow tool must exceed {2 * PADDLE_MASS_KG + blade_mass_kg + 0.2:.2f} kg, the weight of "
+            f"its paddles and blade (got {tool.mass_kg})"
+        )
+    blade_com_x_m = tool.blade_rest_m - blade_length_m(tool) / 2
+    moment_x = tool.mass_kg * tool.com_tool_x_m
+    moment_x -= 2 * PADDLE_MASS_KG * (-tool.paddle_length_m / 2) + blade_mass_kg * blade_com_x_m
+    mean_opening_m = (tool.min_opening_m + tool.max_opening_m) / 2
+    com = (moment_x / mass_kg, -blade_mass_kg * tool.blade_offset_m(mean_opening_m) / mass_kg, 0.0)
+    size = (tool.palm_length_m, 2 * tool.palm_half_width_m, 2 * tool.palm_half_height_m)
+    middle = (-tool.paddle_length_m - tool.palm_length_m / 2, 0, 0)
+    add_inertial(body, mass_kg, com, box_inertia(mass_kg, size))
+    add_box(body, "palm", size, middle, rgba="0.22 0.24 0.28 1", **contact(Part.TOOL))
+    gap_m = tool.flange_offset_m - tool.paddle_length_m - tool.palm_length_m
+    if gap_m > 0:
+        SubElement(
+            body,
+            "geom",
+            name="ft_sensor",
+            type="cylinder",
+            size=numbers((0.045, gap_m / 2)),
+            pos=numbers((-tool.flange_offset_m + gap_m / 2, 0, 0)),
+            zaxis="1 0 0",
+            rgba="0.15 0.15 0.17 1",
+            **contact(Part.TOOL),
+        )
+
+
+def _add_paddle(body: Element, tool: StowTool, name: str, side: float) -> Element:
+    paddle = add_body(body, f"paddle_{name}", pose())
+    length, height = tool.paddle_length_m, 2 * tool.paddle_half_height_m
+    shell_m = tool.paddle_thickness_m - BELT_THICKNESS_M
+    middle = (-length / 2, side * tool.paddle_thickness_m / 2, 0)
+    inertia = box_inertia(PADDLE_MASS_KG, (length, tool.paddle_thickness_m, height))
+    add_inertial(paddle, PADDLE_MASS_KG, middle, inertia)
+    SubElement(
+        paddle,
+        "joint",
+        name=f"paddle_{name}",
+        type="slide",
+        axis=numbers((0, side, 0)),
+        range=numbers((tool.min_opening_m / 2 - 0.004, tool.max_opening_m / 2 + 0.002)),
+        damping="20",
+    )
+    add_box(
+        paddle,
+        f"belt_{name}",
+        (length, BELT_THICKNESS_M, height),
+        (-length / 2, side * BELT_THICKNESS_M / 2, 0),
+        **_BELT,
+        **contact(Part.TOOL, condim=4),
+    )
+    add_box(
+        paddle,
+        f"shell_{name}",
+        (length - 0.004, shell_m, height),
+        (-length / 2 - 0.002, side * (BELT_THICKNESS_M + shell_m / 2), 0),
+        rgba="0.30 0.33 0.38 1",
+        friction="0.3",
+        **contact(Part.TOOL),
+    )
+    return paddle
+
+
+def blade_length_m(tool: StowTool) -> float:
+    """Return the blade's length: fully out, its root stands at the mouth."""
+    return tool.blade_rest_m + tool.blade_stroke_m
+
+
+def _add_blade(paddle: Element, tool: StowTool, bending_n_m_rad: float) -> None:
+    length, height = blade_length_m(tool), 2 * tool.blade_half_height_m
+    y = -(tool.paddle_thickness_m + tool.blade_gap_m + tool.blade_thickness_m / 2)
+    carriage = add_body(paddle, "blade_carriage", pose(None, (tool.blade_rest_m - length, y, 0)))
+    add_inertial(carriage, CARRIAGE_MASS_KG, (0, 0, 0), box_inertia(CARRIAGE_MASS_KG, (0.03, 0.01, height)))
+    SubElement(
+        carriage, "joint", name="blade", type="slide", axis="1 0 0", range=numbers((0, tool.blade_stroke_m)), damping="5"
+    )
+    blade = add_body(carriage, "blade", pose())
+    size = (length, tool.blade_thickness_m, height)
+    add_inertial(blade, BLADE_MASS_KG, (length / 2, 0, 0), box_inertia(BLADE_MASS_KG, size))
+    # About 0.3 of critical damping with the blade's own inertia about its root.
+    damping = 0.6 * np.sqrt(bending_n_m_rad * BLADE_MASS_KG * length**2 / 3)
+    SubElement(
+        blade,
+        "joint",
+        name="blade_bend",
+        type="hinge",
+        axis="0 0 1",
+        stiffness=repr(bending_n_m_rad),
+        damping=repr(float(damping)),
+    )
+    add_box(blade, "blade", size, (length / 2, 0, 0), **_BLADE, **contact(Part.TOOL))
+    SubElement(blade, "site", name="blade_tip", size="0.003", pos=numbers((length, 0, 0)))

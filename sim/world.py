@@ -1,0 +1,232 @@
+"""Worlds: everything that is true in one episode, as pure data drawn from one seed.
+
+Version ``standard-1``. Volume fill and gap ratio are drawn together and accepted only when both can be had at once
+(rejection): a wide gap and a full bin exclude each other, so the corner of that square is missing.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+from math import pi
+
+import numpy as np
+
+from podhand.core.errors import ConfigError
+from podhand.core.items import Item, Shape
+from podhand.core.poses import FloatArray, Pose, pose, rotation_rpy
+from podhand.core.tooling import Pod
+from podhand.sim.catalogue import CatalogueEntry, load_catalogue
+from podhand.sim.packing import MAX_GAP_RATIO, MIN_GAP_RATIO, Packing, pack
+
+VERSION = "standard-1"
+FILL_RANGE = (0.15, 0.55)
+GAP_RATIO_RANGE = (MIN_GAP_RATIO, MAX_GAP_RATIO)
+CLEARANCE_M = 0.012
+"""Needed width of a gap: the item's width and this."""
+MAX_DRAWS = 4000
+
+
+@dataclass(frozen=True, kw_only=True)
+class ContentItem:
+    """One item in a bin; a cylinder stands upright, its axis along z."""
+
+    name: str
+    shape: Shape
+    size_m: tuple[float, float, float]
+    """Along x, y, z of its own frame; a cylinder has x = y = diameter."""
+    X_bin_item: Pose
+    mass_kg: float
+    friction: float
+
+    @property
+    def volume_m3(self) -> float:
+        """Volume of the solid."""
+        x, y, z = self.size_m
+        return x * y * z * (pi / 4 if self.shape is Shape.CYLINDER else 1.0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SceneryBox:
+    """A still box in a neighbouring bin, in the active bin's frame."""
+
+    X_bin_box: Pose
+    size_m: tuple[float, float, float]
+
+
+@dataclass(frozen=True, kw_only=True)
+class FtErrors:
+    """Errors of the force/torque sensor."""
+
+    noise_n: float
+    """Standard deviation of each force component, per sample."""
+    noise_n_m: float
+    bias: FloatArray
+    """(6,) [N, N m]."""
+    drift_per_s: FloatArray
+    """(6,) [N/s, N m/s]."""
+    delay_s: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class World:
+    """What is true in one episode."""
+
+    version: str
+    seed: int
+    item: Item
+    """As the catalogue has it: this is what the station believes."""
+    item_mass_kg: float
+    item_friction: float
+    row: int
+    column: int
+    fill: float
+    """Volume of the contents over the bin's volume."""
+    gap_ratio: float
+    """Widest gap between the contents over the item's needed width."""
+    gaps_m: tuple[float, ...]
+    """From the -y wall to the +y wall."""
+    contents: tuple[ContentItem, ...]
+    scenery: tuple[SceneryBox, ...]
+    band_tension_scale: tuple[float, ...]
+    X_nominal_bin: Pose
+    """Where the bin truly is, in its nominal frame."""
+    X_nominal_item: Pose
+    """Where the presented item truly is, in the frame where it is believed to be."""
+    X_mount_camera: tuple[Pose, ...]
+    """True camera pose in its believed frame, one per camera (three are drawn)."""
+    ft: FtErrors
+
+    @cached_property
+    def needed_width_m(self) -> float:
+        """Width of a gap that takes the item without a sweep."""
+        return needed_width_m(self.item)
+
+    @classmethod
+    def standard(cls, seed: int, catalogue: list[CatalogueEntry] | None = None, pod: Pod | None = None) -> "World":
+        """Draw the standard world of a seed: the same seed and catalogue give the same world.
+
+        Args:
+            seed: any integer >= 0.
+            catalogue: products to draw from; the bundled ones when None.
+            pod: the pod; the default one when None.
+
+        Raises:
+            ConfigError: no product is eligible.
+        """
+        if seed < 0:
+            raise ConfigError(f"seed - must be 0 or more (got {seed})")
+        entries = load_catalogue() if catalogue is None else catalogue
+        eligible = [entry.item for entry in entries if entry.eligible]
+        if not eligible:
+            raise ConfigError(
+                f"item catalogue: none of its {len(entries)} products is eligible; add one that this tool may handle"
+            )
+        pod = pod or Pod()
+        rng = np.random.default_rng([seed, 0x706F6468])
+        item = eligible[int(rng.integers(len(eligible)))]
+        row, column = int(rng.integers(pod.rows)), int(rng.integers(pod.columns))
+        packing = _draw_packing(rng, item, pod)
+        contents = _contents(rng, packing)
+        fill = sum(c.volume_m3 for c in contents) / float(np.prod(pod.bin_size_m))
+        return cls(
+            version=VERSION,
+            seed=seed,
+            item=item,
+            item_mass_kg=item.mass_kg * float(rng.uniform(0.7, 1.3)),
+            item_friction=float(rng.uniform(0.25, 0.9)),
+            row=row,
+            column=column,
+            fill=fill,
+            gap_ratio=max(packing.gaps_m) / needed_width_m(item),
+            gaps_m=packing.gaps_m,
+            contents=contents,
+            scenery=_scenery(rng, pod, row, column),
+            band_tension_scale=tuple(float(s) for s in rng.uniform(0.7, 1.3, 2)),
+            X_nominal_bin=_error(rng, 0.005, 1.0, tilt=False),
+            X_nominal_item=_item_error(rng),
+            X_mount_camera=tuple(_error(rng, 0.003, 0.3) for _ in range(3)),
+            ft=_ft_errors(rng),
+        )
+
+
+def needed_width_m(item: Item) -> float:
+    """Return the width of a gap that takes an item without a sweep [m]."""
+    return item.width_m + CLEARANCE_M
+
+
+def _draw_packing(rng: np.random.Generator, item: Item, pod: Pod) -> Packing:
+    for _ in range(MAX_DRAWS):
+        fill, ratio = float(rng.uniform(*FILL_RANGE)), float(rng.uniform(*GAP_RATIO_RANGE))
+        for _ in range(6):
+            packing = pack(rng, pod.bin_size_m, fill, ratio, needed_width_m(item))
+            if packing is not None:
+                return packing
+    raise ConfigError(
+        f"item {item.sku}: found no packing of the bin for it in {MAX_DRAWS} draws; its needed width is "
+        f"{needed_width_m(item):.3f} m in a bin of {pod.bin_width_m:.3f} m: leave it out of the catalogue"
+    )
+
+
+def _contents(rng: np.random.Generator, packing: Packing) -> tuple[ContentItem, ...]:
+    items = []
+    for k, block in enumerate(packing.blocks):
+        density = float(rng.uniform(150.0, 400.0) * rng.uniform(0.7, 1.3))
+        shape = Shape.CYLINDER if block.round else Shape.BOX
+        volume = float(np.prod(block.size_m)) * (pi / 4 if block.round else 1.0)
+        z = block.size_m[2] / 2 + 0.0002
+        items.append(
+            ContentItem(
+                name=f"content_{k}",
+                shape=shape,
+                size_m=block.size_m,
+                X_bin_item=pose(rotation_rpy(0, 0, block.yaw_rad), (*block.middle_m, z)),
+                mass_kg=float(np.clip(density * volume, 0.05, 2.0)),
+                friction=float(rng.uniform(0.25, 0.9)),
+            )
+        )
+    return tuple(items)
+
+
+def _scenery(rng: np.random.Generator, pod: Pod, row: int, column: int) -> tuple[SceneryBox, ...]:
+    boxes = []
+    nominal = pod.X_world_bin(row, column)[:3, 3]
+    for r in range(max(row - 1, 0), min(row + 2, pod.rows)):
+        for c in range(max(column - 1, 0), min(column + 2, pod.columns)):
+            offset = pod.X_world_bin(r, c)[:3, 3] - nominal
+            count = int(rng.integers(2, 4))
+            sides = rng.uniform((0.10, 0.04, 0.10), (0.34, 0.08, 0.24), (count, 3))
+            edges = np.linspace(-pod.bin_width_m / 2, pod.bin_width_m / 2, count + 1)
+            if (r, c) == (row, column):
+                continue
+            for k in range(count):
+                x, y, z = (float(s) for s in sides[k])
+                middle = (0.02 + x / 2, float(edges[k] + edges[k + 1]) / 2, z / 2)
+                boxes.append(SceneryBox(X_bin_box=pose(None, offset + np.array(middle)), size_m=(x, y, z)))
+    return tuple(boxes)
+
+
+def _error(rng: np.random.Generator, distance_m: float, angle_deg: float, *, tilt: bool = True) -> Pose:
+    """Draw a small pose: uniform per axis within ± distance and ± angle; without tilt the turn is about z alone."""
+    angles = rng.uniform(-1, 1, 3) * angle_deg * pi / 180
+    if not tilt:
+        angles[:2] = 0.0
+    return pose(rotation_rpy(*(float(a) for a in angles)), rng.uniform(-distance_m, distance_m, 3))
+
+
+def _item_error(rng: np.random.Generator) -> Pose:
+    yaw = float(rng.uniform(-0.5, 0.5)) * pi / 180
+    x, y = rng.uniform(-0.0015, 0.0015, 2)
+    return pose(rotation_rpy(0, 0, yaw), (float(x), float(y), 0.0))
+
+
+def _ft_errors(rng: np.random.Generator) -> FtErrors:
+    scale = np.array([1, 1, 1, 0.05, 0.05, 0.05])
+    direction = rng.normal(size=3)
+    force = direction / np.linalg.norm(direction) * rng.uniform(0, 2.0)
+    bias = np.concatenate([force, rng.uniform(-0.1, 0.1, 3)])
+    return FtErrors(
+        noise_n=0.3,
+        noise_n_m=0.015,
+        bias=bias,
+        drift_per_s=rng.uniform(-0.005, 0.005, 6) * scale,
+        delay_s=0.002,
+    )
