@@ -1,0 +1,260 @@
+"""The motions of one stow, planned and checked from numbers: infeed, transfer, bin, park, and the way back."""
+
+from dataclasses import dataclass, replace
+from math import hypot, pi
+
+import numpy as np
+
+from podhand.core.errors import PlanningError
+from podhand.core.poses import FloatArray, Pose
+from podhand.core.tooling import StowTool
+from podhand.planning.cell_model import CellState, HeldItem, WaitingItem, roll_pose
+from podhand.planning.motion import PARK_Q_RAD, JointPath, LinePath, MotionPlanner
+
+Point = tuple[float, float, float]
+
+ITEM_SETBACK_M = 0.005
+"""The item's front face is this far behind the mouth when it is received, unless the item is nearly as long as the
+paddles."""
+PALM_GAP_M = 0.005
+"""At least this much room stays between the item and the palm; a very long item then reaches out of the mouth."""
+ITEM_OVER_EDGE_M = 0.005
+"""The item's bottom is this far over the paddles' lower edge."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StowMotionRequest:
+    """Numbers that one stow needs. Poses in the base frame, points of the mouth in the bin frame."""
+
+    X_base_item: Pose
+    """The presented item: axes along the base's, x along the rails."""
+    item_size_m: Point
+    roll_rad: float
+    """Roll of the tool at infeed and bin: 0 (blade to the right) or pi."""
+    receive_opening_m: float
+    """Between the belt faces while they straddle the item."""
+    held_opening_m: float
+    """With the item squeezed."""
+    X_base_bin: Pose
+    base_height_m: float
+    entry_bin_m: Point
+    """Mouth where the tool stops in front of the bin and the blade goes in."""
+    eject_bin_m: Point
+    """Mouth where the item is ejected: ``entry_bin_m`` moved sideways by the sweep."""
+    blade_extension_m: float
+    hook_hold_m: Point | None = None
+    """Hook point while the bands are held down, base frame; None when there is no band arm."""
+    hook_travel_m: tuple[Point, ...] = ()
+    """Further places of the hook while the item is on its way to the bin and the arm on its way back."""
+    approach_x_bin_m: float = -0.20
+    retreat_x_bin_m: float = -0.25
+    lift_m: float = 0.10
+
+
+@dataclass(frozen=True, kw_only=True)
+class StowMotions:
+    """The checked motions of a stow, in order."""
+
+    to_infeed: JointPath
+    """Empty tool to behind the item."""
+    forward: LinePath
+    """Paddles straddle the item."""
+    lift: LinePath
+    """Held item off the rails."""
+    to_bin: JointPath
+    approach: LinePath
+    """To the mouth of the bin."""
+    sweep: LinePath | None
+    """Sideways with the blade in the bin; None when entry and eject point are the same."""
+    retreat: LinePath
+    """Empty tool away from the bin."""
+    to_park: JointPath
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReturnMotions:
+    """The way of a rejected item back to the infeed, in order."""
+
+    retreat: LinePath
+    to_infeed: JointPath
+    lower: LinePath
+    backward: LinePath
+    """Open paddles off the item."""
+    to_park: JointPath
+
+
+def item_setback_m(length_m: float, paddle_length_m: float) -> float:
+    """Return how far behind the mouth the front face of an item is received [m]; negative: it reaches out."""
+    return min(ITEM_SETBACK_M, paddle_length_m - length_m - PALM_GAP_M)
+
+
+def receive_pose(request: StowMotionRequest, tool: StowTool) -> Pose:
+    """Return ``X_base_tool`` where the paddles close around the presented item."""
+    length, _, height = request.item_size_m
+    p = request.X_base_item[:3, 3]
+    z = float(p[2]) - height / 2 - ITEM_OVER_EDGE_M + tool.paddle_half_height_m
+    x = float(p[0]) + length / 2 + item_setback_m(length, tool.paddle_length_m)
+    return roll_pose((x, float(p[1]), z), request.roll_rad)
+
+
+def bin_pose(X_base_bin: Pose, mouth_bin_m: Point, roll_rad: float) -> Pose:
+    """Return ``X_base_tool`` for a mouth point in the bin frame; the tool looks along the bin's x."""
+    return X_base_bin @ roll_pose(mouth_bin_m, roll_rad)
+
+
+def plan_stow_motions(
+    planner: MotionPlanner, q_now_rad: FloatArray, request: StowMotionRequest, *, q_park_rad: FloatArray = PARK_Q_RAD
+) -> StowMotions:
+    """Plan and check all motions of a stow.
+
+    Args:
+        planner: knows the cell.
+        q_now_rad: (dof,) where the arm is.
+        request: item, bin, openings and points.
+        q_park_rad: (dof,) where the arm goes at the end.
+
+    Raises:
+        PlanningError: one of the motions is impossible; the message begins with which.
+    """
+    _check(planner, request)
+    states = _States(planner, request)
+    X_receive, X_behind, X_lifted = _infeed_poses(planner, request)
+    X_before = _at_x(request, request.entry_bin_m, request.approach_x_bin_m)
+    X_entry = bin_pose(request.X_base_bin, request.entry_bin_m, request.roll_rad)
+    X_eject = bin_pose(request.X_base_bin, request.eject_bin_m, request.roll_rad)
+    X_away = _at_x(request, request.eject_bin_m, request.retreat_x_bin_m)
+    to_infeed = _joint(planner, "way to the infeed", q_now_rad, X_behind, states.empty_at_infeed)
+    forward = _line(planner, "way over the item", X_behind, X_receive, to_infeed.waypoints_rad, states.empty_at_infeed)
+    lift = _line(
+        planner, "lift off the infeed", X_receive, X_lifted, forward.waypoints_rad, states.held_at_infeed, on_rails=True
+    )
+    to_bin = _joint(planner, "way to the bin", lift.waypoints_rad[-1], X_before, states.held_on_the_way)
+    approach = _line(planner, "approach to the bin", X_before, X_entry, to_bin.waypoints_rad, states.held_at_bin)
+    at_bin = approach
+    sweep = None
+    if hypot(*np.subtract(request.eject_bin_m, request.entry_bin_m)) > 1e-4 or request.blade_extension_m > 0.0:
+        at_bin = _line(planner, "sweep", X_entry, X_eject, approach.waypoints_rad, states.sweeping, near_m=0.001)
+        sweep = at_bin if at_bin.length_m > 1e-4 else None
+    retreat = _line(planner, "retreat from the bin", X_eject, X_away, at_bin.waypoints_rad, states.empty_at_bin)
+    to_park = _joint(planner, "way to park", retreat.waypoints_rad[-1], q_park_rad, states.empty_on_the_way)
+    return StowMotions(
+        to_infeed=to_infeed, forward=forward, lift=lift, to_bin=to_bin, approach=approach, sweep=sweep,
+        retreat=retreat, to_park=to_park,
+    )  # fmt: skip
+
+
+def plan_return_motions(
+    planner: MotionPlanner, q_now_rad: FloatArray, request: StowMotionRequest, *, q_park_rad: FloatArray = PARK_Q_RAD
+) -> ReturnMotions:
+    """Plan the way of a held item from the bin's mouth back to the infeed, and the empty arm to park.
+
+    Args:
+        planner: knows the cell.
+        q_now_rad: (dof,) where the arm is, in front of the bin or at its mouth, blade retracted.
+        request: as for the stow.
+        q_park_rad: (dof,) where the arm goes at the end.
+
+    Raises:
+        PlanningError: one of the motions is impossible; the message begins with which.
+    """
+    _check(planner, request)
+    states = _States(planner, request)
+    X_receive, X_behind, X_lifted = _infeed_poses(planner, request)
+    X_now = planner.cell.kinematics.tool_pose(q_now_rad)
+    p_bin_now = np.linalg.solve(request.X_base_bin, X_now)[:3, 3]
+    X_away = X_now.copy()
+    back_m = min(0.0, request.retreat_x_bin_m - float(p_bin_now[0]))
+    X_away[:3, 3] += back_m * request.X_base_bin[:3, 0]
+    here = np.asarray(q_now_rad)[None, :]
+    retreat = _line(planner, "retreat from the bin", X_now, X_away, here, states.held_at_bin)
+    to_infeed = _joint(planner, "way back to the infeed", retreat.waypoints_rad[-1], X_lifted, states.held_on_the_way)
+    lower = _line(
+        planner, "way down to the rails", X_lifted, X_receive, to_infeed.waypoints_rad, states.held_at_infeed,
+        on_rails=True,
+    )  # fmt: skip
+    backward = _line(planner, "way off the item", X_receive, X_behind, lower.waypoints_rad, states.empty_at_infeed)
+    to_park = _joint(planner, "way to park", backward.waypoints_rad[-1], q_park_rad, states.empty_at_infeed)
+    return ReturnMotions(retreat=retreat, to_infeed=to_infeed, lower=lower, backward=backward, to_park=to_park)
+
+
+class _States:
+    """The cell's states in the course of a stow."""
+
+    def __init__(self, planner: MotionPlanner, request: StowMotionRequest) -> None:
+        tool = planner.cell.tool
+        held = HeldItem.received(
+            request.item_size_m,
+            request.roll_rad,
+            bottom_m=tool.paddle_half_height_m - ITEM_OVER_EDGE_M,
+            setback_m=item_setback_m(request.item_size_m[0], tool.paddle_length_m),
+        )
+        waiting = WaitingItem(size_m=request.item_size_m, X_base_item=request.X_base_item)
+        hold = () if request.hook_hold_m is None else (request.hook_hold_m,)
+        base = CellState(
+            X_base_bin=request.X_base_bin, base_height_m=request.base_height_m, opening_m=request.held_opening_m
+        )
+        on_the_way = replace(base, hook_positions_m=request.hook_travel_m + hold)
+        self.empty_at_infeed = replace(
+            base, opening_m=request.receive_opening_m, waiting=waiting, hook_positions_m=request.hook_travel_m
+        )
+        self.held_at_infeed = replace(base, held=held)
+        self.held_on_the_way = replace(on_the_way, held=held)
+        self.empty_on_the_way = on_the_way
+        self.held_at_bin = replace(base, held=held, hook_positions_m=hold)
+        self.sweeping = replace(self.held_at_bin, blade_extension_m=request.blade_extension_m)
+        self.empty_at_bin = replace(base, hook_positions_m=hold)
+
+
+def _check(planner: MotionPlanner, request: StowMotionRequest) -> None:
+    length, width, _ = request.item_size_m
+    tool = planner.cell.tool
+    if abs(np.sin(request.roll_rad)) > 1e-6:
+        raise PlanningError(f"roll_rad must be 0 or {pi:.4f} (got {request.roll_rad}): the blade stands upright")
+    if not width < request.receive_opening_m <= tool.max_opening_m:
+        raise PlanningError(
+            f"receive_opening_m must be over the item's width {width:.3f} m and at most {tool.max_opening_m} m "
+            f"(got {request.receive_opening_m}); refuse the item at the infeed"
+        )
+    if length > tool.paddle_length_m + 1e-9:
+        raise PlanningError(
+            f"item is {length:.3f} m long, the paddles hold at most {tool.paddle_length_m} m; refuse it at the infeed"
+        )
+
+
+def _infeed_poses(planner: MotionPlanner, request: StowMotionRequest) -> tuple[Pose, Pose, Pose]:
+    """Return the poses at the item, behind it and lifted with it."""
+    X_receive = receive_pose(request, planner.cell.tool)
+    X_behind, X_lifted = X_receive.copy(), X_receive.copy()
+    # As far back as the item is long, and room for the blade's tip and the clearance.
+    X_behind[0, 3] -= request.item_size_m[0] + ITEM_SETBACK_M + planner.cell.tool.blade_rest_m + 0.020
+    X_lifted[2, 3] += request.lift_m
+    return X_receive, X_behind, X_lifted
+
+
+def _at_x(request: StowMotionRequest, mouth_bin_m: Point, x_bin_m: float) -> Pose:
+    return bin_pose(request.X_base_bin, (x_bin_m, mouth_bin_m[1], mouth_bin_m[2]), request.roll_rad)
+
+
+def _joint(planner: MotionPlanner, name: str, q_start_rad: FloatArray, goal: FloatArray, state: CellState) -> JointPath:
+    try:
+        return planner.joint_path(q_start_rad, goal, state)
+    except PlanningError as error:
+        raise PlanningError(f"{name}: {error}") from error
+
+
+def _line(
+    planner: MotionPlanner,
+    name: str,
+    X_start: Pose,
+    X_goal: Pose,
+    before_rad: FloatArray,
+    state: CellState,
+    *,
+    on_rails: bool = False,
+    near_m: float | None = None,
+) -> LinePath:
+    allowed = (("held item", "infeed"),) if on_rails else ()
+    try:
+        return planner.straight_line(X_start, X_goal, before_rad[-1], state, near_m=near_m, allowed_contacts=allowed)
+    except PlanningError as error:
+        raise PlanningError(f"{name}: {error}") from error
