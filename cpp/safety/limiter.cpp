@@ -108,6 +108,12 @@ double stop_peak(double w, double growth, double stop_time_s) {
   return y * (w + 0.5 * c * (1.0 - y * y));
 }
 
+/// Largest f >= 0 with linear f + T f^2 / 2 <= rest, 0 when there is none.
+double closing_factor(double rest, double linear, double stop_time_s) {
+  if (!(rest > 0.0)) return 0.0;
+  return 2.0 * rest / (linear + std::sqrt(linear * linear + 2.0 * stop_time_s * rest));
+}
+
 }  // namespace
 
 struct Limiter::Group {
@@ -215,9 +221,11 @@ bool Limiter::scale_group(const Group& group, const double* desired, double dt_s
   // First bring the step within the speed limits, so that later products stay small whatever was desired.
   Range whole;
   double speed[kAxes]{};
+  bool standing = true;  // a desired point that has stood still is arrived at without passing it
   for (int i = group.first; i < group.first + group.count; ++i) {
     if (!config_.axis[i].present) continue;
     const double way = desired[i] - previous_[i];
+    standing = standing && desired[i] == last_desired_[i];
     const double most = kRoom * config_.axis[i].max_speed * dt_s;
     if (std::abs(way) > most) whole.cap(most / std::abs(way), i);
   }
@@ -236,15 +244,15 @@ bool Limiter::scale_group(const Group& group, const double* desired, double dt_s
     return false;
   }
   double factor = range.high;
-  const double alpha = factor * whole.high;
-  if (alpha < 1.0) {
+  if (factor * whole.high < 1.0 || standing) {
     factor = std::max(range.low, std::min(factor, pursuit_factor(group, desired, speed, whole.high, stop, dt_s)));
-    note(factor * whole.high, range.high_axis);
   }
+  const double alpha = factor * whole.high;
+  if (alpha < 1.0) note(alpha, range.high_axis);
   for (int i = group.first; i < group.first + group.count; ++i) {
     const AxisLimits& axis = config_.axis[i];
     if (!axis.present) continue;
-    double to = alpha < 1.0 ? previous_[i] + factor * whole.high * (desired[i] - previous_[i]) : desired[i];
+    double to = alpha < 1.0 ? previous_[i] + alpha * (desired[i] - previous_[i]) : desired[i];
     // Takes away what rounding may have added; a start outside is brought in by motion, not by this.
     if (previous_[i] <= axis.max_position) to = std::min(to, axis.max_position);
     if (previous_[i] >= axis.min_position) to = std::max(to, axis.min_position);
@@ -283,11 +291,7 @@ void Limiter::limit_axis(int i, double speed, double stop_time_s, double dt_s, R
   // Either the new speed can be given up in one shortest tick, or f dt |v| + f |v| D(f T) <= way: a quadratic in f.
   const double in_one_tick = std::min(kMinDt / stop_time_s, way / (size * dt_s));
   const double rest = (way - kStopRoom) / size - kMinDt * kMinDt / (8.0 * stop_time_s);
-  double by_stopping = 0.0;
-  if (rest > 0.0) {
-    const double linear = dt_s - 0.5 * kMinDt;
-    by_stopping = 2.0 * rest / (linear + std::sqrt(linear * linear + 2.0 * stop_time_s * rest));
-  }
+  const double by_stopping = closing_factor(rest, dt_s - 0.5 * kMinDt, stop_time_s);
   range.cap(std::max(in_one_tick, by_stopping), i);
 }
 
@@ -330,8 +334,10 @@ double Limiter::pursuit_factor(const Group& group, const double* desired, const 
   const double target = norm > 0.0 ? std::max(0.0, along / norm) : 0.0;  // its speed, in units of `speed`
   const double rest = (1.0 / cap - target) * dt_s;
   if (!(rest > 0.0)) return 1.0;
-  const double half = 0.5 * dt_s;
-  return target + 2.0 * rest / (half + std::sqrt(half * half + 2.0 * stop_time_s * rest));
+  // As in limit_axis, for the speed beyond the target's and with later steps as long as this one.
+  const double in_one_tick = std::min(dt_s / stop_time_s, rest / dt_s);
+  const double by_stopping = closing_factor(rest - dt_s * dt_s / (8.0 * stop_time_s), 0.5 * dt_s, stop_time_s);
+  return target + std::max(in_one_tick, by_stopping);
 }
 
 void Limiter::brake_group(const Group& group, double dt_s, double* out) noexcept {

@@ -26,9 +26,9 @@
 /// way is bounded by sum |v_i| |v_j| L_max(i,j), L_i the length of the chain from joint i to the tool. All of this is
 /// computed, in closed form or with a fixed number of bisections.
 ///
-/// When alpha = 1 does not hold, alpha is further lowered (as far as the accelerations allow) so that the stop does not
-/// overshoot a desired point that goes on at its present speed; otherwise a jump of the target would make the axis
-/// swing about it for ever.
+/// When alpha = 1 does not hold, or when desired stands still, alpha is lowered further (as far as the accelerations
+/// allow) so that the stop does not pass a desired point that goes on at its present speed; otherwise a jump of the
+/// target would make the axis swing about it for ever. Motion that keeps the limits by itself is never touched.
 ///
 /// When no alpha holds (a reversal, a corner taken too fast), the group makes one step of the uniform stop along its
 /// previous velocity. When any present axis of `desired` is not finite or not below kMaxMagnitude, or dt is not in
