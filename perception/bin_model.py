@@ -1,0 +1,280 @@
+"""The bin as the planner sees it: registered pose, voxels, item blocks along y and the gaps between them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import maximum_filter1d
+
+from podhand.core.errors import PerceptionError
+from podhand.core.ports import DepthFrame
+from podhand.core.poses import FloatArray, Pose
+from podhand.perception.frames import BoolArray, check_frame
+from podhand.perception.occupancy import (
+    FINE_Y,
+    VOXEL_M,
+    WALL_SKIN_M,
+    FineGrid,
+    StateArray,
+    fine_grid,
+    remove_bands,
+    voxel_states,
+)
+from podhand.perception.registration import Registration, register_bin
+
+_COLUMN_HITS = (4, 14)
+"""Surface points that make a slice along y blocked: fewer are stray points, more are never asked for, since the front
+of an item is seen by fewer pixels than its side."""
+_EDGE_SHARE = 0.15
+"""A slice with less than this share of the points of the densest slice close by is the blurred rim of an item."""
+_RIM_M = 0.005
+_MIN_BLOCK_M = 0.007
+_MIN_GAP_M = 0.003
+_MIN_SEEN_SHARE = 0.25
+"""A column counts as free only if at least this share of it was looked through."""
+_LOW_M = 0.008
+"""Heights below this are floor."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Block:
+    """Items without a gap between them, as an upright box; bin frame."""
+
+    y_low_m: float
+    y_high_m: float
+    front_x_m: float
+    back_x_m: float
+    top_z_m: float
+    volume_m3: float
+    """Of what is visible and hidden behind it, an upper estimate."""
+    seen: bool = True
+    """False: nothing was seen there at all; it may be free or not."""
+
+    @property
+    def width_m(self) -> float:
+        """Extent along y [m]."""
+        return self.y_high_m - self.y_low_m
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gap:
+    """A free interval along y, over the asked depth and height; bin frame."""
+
+    y_low_m: float
+    y_high_m: float
+    depth_m: float
+    """How far in it is free [m], at least what was asked for."""
+    seen_share: float
+    """Share of its space that a camera looked through; the rest is taken as free because its front is."""
+
+    @property
+    def width_m(self) -> float:
+        """Extent along y [m]."""
+        return self.y_high_m - self.y_low_m
+
+
+@dataclass(frozen=True, kw_only=True)
+class FreeBox:
+    """A free upright box; corners in the bin frame [m]."""
+
+    min_m: tuple[float, float, float]
+    max_m: tuple[float, float, float]
+
+
+@dataclass(frozen=True, kw_only=True)
+class FreeSpace:
+    """Free boxes of one depth and height, with the widths that decide: the sum and the widest."""
+
+    boxes: tuple[FreeBox, ...]
+    sum_width_m: float
+    widest_m: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Layout:
+    """Blocks and gaps along y, both sorted by y, for one depth and height of interest."""
+
+    depth_m: float
+    height_m: float
+    blocks: tuple[Block, ...]
+    gaps: tuple[Gap, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class BinModel:
+    """What is known about one bin. Everything is in the found bin frame."""
+
+    registration: Registration
+    size_m: tuple[float, float, float]
+    occupancy: StateArray
+    """(nx, ny, nz) voxels of ``voxel_m``: 0 free, 1 occupied, 2 unknown; y from the right wall (-y) on."""
+    grid: FineGrid
+    known_shares: dict[str, float]
+    """Share of known pixels per camera."""
+    voxel_m: float = VOXEL_M
+
+    @property
+    def X_world_bin(self) -> Pose:
+        """Found pose of the bin."""
+        return self.registration.X_world_bin
+
+    @cached_property
+    def column_y_m(self) -> FloatArray:
+        """Middles of the fine columns along y [m]."""
+        return (np.arange(self.grid.hits.shape[1]) + 0.5) * self.grid.step_m[1] - self.size_m[1] / 2
+
+    def front_profile(self, height_m: float, bottom_m: float = _LOW_M) -> FloatArray:
+        """Return per fine column the x of the nearest surface between two heights, bin depth where there is none."""
+        k0, k1 = self._levels(bottom_m, height_m)
+        counts = self.grid.hits[:, :, k0:k1].sum(axis=2, dtype=np.int64)
+        crest = maximum_filter1d(counts.sum(axis=0), 2 * round(_RIM_M / self.grid.step_m[1]) + 1)
+        blocked = np.cumsum(counts, axis=0) >= np.clip(_EDGE_SHARE * crest, *_COLUMN_HITS)
+        front = np.argmax(blocked, axis=0) * self.grid.step_m[0]
+        return np.where(blocked.any(axis=0), front, self.size_m[0])
+
+    def seen_profile(self, depth_m: float, height_m: float, bottom_m: float = _LOW_M) -> FloatArray:
+        """Return per fine column the share that a camera looked through, over a depth and between two heights."""
+        k0, k1 = self._levels(bottom_m, height_m)
+        i1 = max(1, round(depth_m / self.voxel_m))
+        share: FloatArray = (self.grid.seen_free[:i1, :, k0:k1] > 0).mean(axis=(0, 2))
+        return np.repeat(share, FINE_Y)
+
+    def layout(self, *, depth_m: float, height_m: float) -> Layout:
+        """Cut the bin along y into blocks and gaps.
+
+        Args:
+            depth_m: how far in the space is needed, from the opening plane.
+            height_m: up to which height it is needed, from the floor.
+        """
+        front = self.front_profile(height_m)
+        seen = self.seen_profile(depth_m, height_m)
+        blocked = front < depth_m
+        unseen = ~blocked & (seen < _MIN_SEEN_SHARE)
+        blocked = _drop_short(blocked, int(np.ceil(_MIN_BLOCK_M / self.grid.step_m[1])))
+        free = _drop_short(~blocked & ~unseen, int(np.ceil(_MIN_GAP_M / self.grid.step_m[1])))
+        # Points in the skin of the side walls are not counted: what begins there stands at the wall.
+        skin = round(1.4 * WALL_SKIN_M / self.grid.step_m[1])
+        for end in (slice(0, skin), slice(-skin, None)):
+            free[end] &= bool(free[end].all())
+        blocks, gaps = [], []
+        for first, last in _runs(~free):
+            blocks.append(self._block(first, last, blocked, front))
+        for first, last in _runs(free):
+            y0, y1 = self._edge(first), self._edge(last)
+            depth = float(min(self.size_m[0], front[first:last].min()))
+            gaps.append(Gap(y_low_m=y0, y_high_m=y1, depth_m=depth, seen_share=float(seen[first:last].mean())))
+        return Layout(depth_m=depth_m, height_m=height_m, blocks=tuple(blocks), gaps=tuple(gaps))
+
+    def free_space(self, *, depth_m: float, height_m: float) -> FreeSpace:
+        """Return the free boxes from the opening inwards, each over the full bin height that is free of items."""
+        gaps = self.layout(depth_m=depth_m, height_m=height_m).gaps
+        boxes = tuple(
+            FreeBox(min_m=(0.0, gap.y_low_m, 0.0), max_m=(gap.depth_m, gap.y_high_m, height_m)) for gap in gaps
+        )
+        widths = [gap.width_m for gap in gaps]
+        return FreeSpace(boxes=boxes, sum_width_m=float(sum(widths)), widest_m=float(max(widths, default=0.0)))
+
+    @cached_property
+    def free_boxes(self) -> tuple[FreeBox, ...]:
+        """Free boxes over 60 % of the bin's depth and 70 % of its height: a summary for people."""
+        return self.free_space(depth_m=0.6 * self.size_m[0], height_m=0.7 * self.size_m[2]).boxes
+
+    def free_width_m(self, y_low_m: float, y_high_m: float, *, depth_m: float, height_m: float) -> float:
+        """Return how much of an interval along y is free over a depth and height [m]."""
+        gaps = self.layout(depth_m=depth_m, height_m=height_m).gaps
+        return sum(max(0.0, min(g.y_high_m, y_high_m) - max(g.y_low_m, y_low_m)) for g in gaps)
+
+    def _levels(self, low_m: float, high_m: float) -> tuple[int, int]:
+        step, count = self.grid.step_m[2], self.grid.hits.shape[2]
+        k0 = int(np.clip(round(low_m / step), 0, count - 1))
+        return k0, int(np.clip(np.ceil(high_m / step - 1e-9), k0 + 1, count))
+
+    def _edge(self, column: int) -> float:
+        return float(column * self.grid.step_m[1] - self.size_m[1] / 2)
+
+    def _block(self, first: int, last: int, blocked: BoolArray, front: FloatArray) -> Block:
+        """Measure one run of columns that are not free."""
+        y0, y1 = self._edge(first), self._edge(last)
+        members = np.nonzero(blocked[first:last])[0] + first
+        if len(members) == 0:
+            lx, _, lz = self.size_m
+            return Block(y_low_m=y0, y_high_m=y1, front_x_m=0.0, back_x_m=lx, top_z_m=lz,
+                         volume_m3=(y1 - y0) * lx * lz, seen=False)  # fmt: skip
+        tops, backs = zip(*(self._top_and_back(int(j), float(front[j])) for j in members), strict=True)
+        volume = sum(
+            (back - front[j]) * top * self.grid.step_m[1] for j, top, back in zip(members, tops, backs, strict=True)
+        )
+        return Block(
+            y_low_m=y0,
+            y_high_m=y1,
+            front_x_m=float(np.percentile(front[members], 20)),
+            back_x_m=float(np.percentile(backs, 80)),
+            top_z_m=float(np.percentile(tops, 80)),
+            volume_m3=float(volume),
+        )
+
+    def _top_and_back(self, column: int, front_m: float) -> tuple[float, float]:
+        """Return the height of what stands in a column and, as far as its top is visible, where it ends."""
+        hits = self.grid.hits[:, max(column - 2, 0) : column + 3].sum(axis=1, dtype=np.int64)
+        dx, dz = self.grid.step_m[0], self.grid.step_m[2]
+        per_level = hits.sum(axis=0)
+        levels = np.nonzero(per_level >= 3)[0]
+        if len(levels) == 0:
+            return float(self.size_m[2]), float(self.size_m[0])
+        top = int(levels[-1])
+        near_top = np.nonzero(hits[:, max(top - 2, 0) : top + 1].sum(axis=1) >= 1)[0]
+        i0 = int(front_m / dx)
+        back = _end_of_run(near_top[near_top >= i0], allowed_hole=3)
+        if back is None or (back - i0) * dx < 0.02:
+            # Only the front is visible: whatever is behind it counts as the item.
+            return float((top + 1) * dz), float(self.size_m[0])
+        return float((top + 1) * dz), float((back + 1) * dx)
+
+
+def _end_of_run(indices: NDArray[np.intp], allowed_hole: int) -> int | None:
+    if len(indices) == 0:
+        return None
+    breaks = np.nonzero(np.diff(indices) > allowed_hole)[0]
+    return int(indices[breaks[0]] if len(breaks) else indices[-1])
+
+
+def _runs(mask: BoolArray) -> list[tuple[int, int]]:
+    """Return (first, one past the last) of every run of True."""
+    edges = np.diff(np.concatenate([[0], mask.astype(np.int8), [0]]))
+    return list(zip(np.nonzero(edges == 1)[0].tolist(), np.nonzero(edges == -1)[0].tolist(), strict=True))
+
+
+def _drop_short(mask: BoolArray, shortest: int) -> BoolArray:
+    kept = mask.copy()
+    for first, last in _runs(mask):
+        if last - first < shortest:
+            kept[first:last] = False
+    return kept
+
+
+def estimate_bin(
+    frames: Sequence[DepthFrame], X_world_bin_nominal: Pose, size_m: tuple[float, float, float]
+) -> BinModel:
+    """Make the bin model from depth frames of one moment.
+
+    Args:
+        frames: one per camera; bands may hang in front of the opening.
+        X_world_bin_nominal: where the pod's plan says the bin is; the true pose may differ by 20 mm and 3°.
+        size_m: inner size along x, y, z of the bin frame [m].
+
+    Raises:
+        PerceptionError: a frame cannot be used or the bin is not recognised; nothing has moved.
+    """
+    if len(frames) == 0:
+        raise PerceptionError("no depth frames were given; at least one camera that sees the bin is needed")
+    if min(size_m) < 10 * WALL_SKIN_M or max(size_m) > 2.0:
+        raise PerceptionError(f"bin size must be within 0.05 … 2 m along each axis (got {size_m}); check the pod file")
+    shares = {frame.name: check_frame(frame) for frame in frames}
+    registration = register_bin(frames, X_world_bin_nominal, size_m)
+    clear = [remove_bands(f, X, size_m) for f, X in zip(frames, registration.X_bin_cameras, strict=True)]
+    grid = fine_grid(clear, registration.X_bin_cameras, size_m)
+    return BinModel(
+        registration=registration, size_m=size_m, occupancy=voxel_states(grid), grid=grid, known_shares=shares
+    )

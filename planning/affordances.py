@@ -1,0 +1,259 @@
+"""What a bin affords: gaps that take the item as they are, and sweeps of the blade that make one.
+
+Both are found on the line along y: the bin is cut into blocks and gaps over the depth and height that the item needs.
+Figures here are our assumptions; none is published.
+"""
+
+from dataclasses import dataclass
+
+from podhand.core.items import Item
+from podhand.core.tooling import StowTool
+from podhand.perception.bin_model import BinModel, Block, Gap, Layout
+
+GRAVITY_M_S2 = 9.81
+
+
+@dataclass(frozen=True, kw_only=True)
+class StowRules:
+    """Margins and beliefs of the stow decision."""
+
+    item_bottom_m: float = 0.020
+    """The item enters this high over the floor, above hook and lower paddle edges."""
+    tool_over_item_bottom_m: float = 0.050
+    """Tool z over the item's lower side, as it was received."""
+    mouth_x_m: float = -0.012
+    """Paddles stay in front of the opening and of the bands' plane."""
+    min_side_m: float = 0.005
+    """Least clearance on each side of the item: errors of perception (about 2 mm), grip and pose."""
+    wish_side_m: float = 0.009
+    """Clearance that is taken where it can be had."""
+    depth_margin_m: float = 0.012
+    height_margin_m: float = 0.010
+    blade_side_m: float = 0.004
+    """Least clearance on each side of the entering blade."""
+    blade_wish_m: float = 0.007
+    blade_tip_m: float = 0.012
+    """The blade's tip stays this far from what is behind the gap."""
+    blade_bite_m: float = 0.012
+    """Height of a block over the blade's lower edge that it needs to be pushed and not run over."""
+    blade_bending_n_m_rad: float = 120.0
+    block_density_kg_m3: float = 275.0
+    """Of goods with their air, mean; the masses in a bin are not known."""
+    friction: float = 0.58
+    """Between goods and fabric, mean."""
+    loss_per_contact_m: float = 0.0015
+    """What a gap does not give when it closes: blocks turn a little and are not plane."""
+    max_force_share: float = 0.75
+    """Of the sweep's force limit that the predicted force may reach; the rest is for what is not known."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DirectStow:
+    """A gap that takes the item as it is."""
+
+    gap: Gap
+    clearance_m: float
+    y_item_m: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sweep:
+    """A blade entry, and how far to push so that the item has room on the blade's inner side."""
+
+    direction: int
+    """+1 pushes to +y, -1 to -y."""
+    gap: Gap
+    """Where the blade goes in."""
+    blade_y_m: float
+    """Of the blade's mid plane at entry."""
+    blade_reach_m: float
+    """x of the blade's tip in the bin."""
+    distance_m: float
+    """How far the tool moves while sweeping."""
+    blade_stays: bool
+    """True: the blade stays as a fence while the item enters; False: it leaves first and the tool moves closer."""
+    y_item_m: float
+    clearance_m: float
+    moved: tuple[Block, ...]
+    force_n: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class NoSweep:
+    """Why a gap and direction do not do."""
+
+    reason: str
+    severity: int
+    """How close it came: the largest is worth telling."""
+
+
+def space_for(item: Item, rules: StowRules) -> tuple[float, float]:
+    """Return depth and height over the floor [m] that must be free for an item to enter."""
+    height = rules.item_bottom_m + item.height_m + rules.height_margin_m
+    return item.length_m + rules.depth_margin_m, height
+
+
+def direct_stows(model: BinModel, item: Item, rules: StowRules) -> list[DirectStow]:
+    """Return the gaps wide enough for the item, most clearance first."""
+    depth_m, height_m = space_for(item, rules)
+    found = []
+    for gap in model.layout(depth_m=depth_m, height_m=height_m).gaps:
+        clearance = (gap.width_m - item.width_m) / 2
+        if clearance >= rules.min_side_m:
+            found.append(
+                DirectStow(
+                    gap=gap, clearance_m=min(clearance, 2 * rules.wish_side_m), y_item_m=_place_in(gap, item, rules)
+                )
+            )
+    return sorted(found, key=lambda d: -d.clearance_m)
+
+
+def _place_in(gap: Gap, item: Item, rules: StowRules) -> float:
+    """Choose the item's middle: central in a narrow gap, beside the outer neighbour in a wide one, to keep the rest."""
+    middle = (gap.y_low_m + gap.y_high_m) / 2
+    side = min((gap.width_m - item.width_m) / 2, 2 * rules.wish_side_m)
+    if middle >= 0.0:
+        return gap.y_high_m - side - item.width_m / 2
+    return gap.y_low_m + side + item.width_m / 2
+
+
+def sweeps(
+    model: BinModel, item: Item, tool: StowTool, rules: StowRules, *, force_limit_n: float
+) -> tuple[list[Sweep], list[NoSweep]]:
+    """Return the sweeps that make room, and why the other gaps and directions do not."""
+    depth_m, height_m = space_for(item, rules)
+    blade_top = rules.item_bottom_m + rules.tool_over_item_bottom_m + tool.blade_half_height_m
+    layout = model.layout(depth_m=depth_m, height_m=max(height_m, blade_top))
+    search = _SweepSearch(model=model, layout=layout, item=item, tool=tool, rules=rules, force_limit_n=force_limit_n)
+    found: list[Sweep] = []
+    failed: list[NoSweep] = []
+    for gap in layout.gaps:
+        for direction in (-1, 1):
+            result = search.try_gap(gap, direction)
+            if isinstance(result, Sweep):
+                found.append(result)
+            else:
+                failed.append(result)
+    return found, failed
+
+
+@dataclass(frozen=True, kw_only=True)
+class _SweepSearch:
+    """Geometry of one blade entry. ``side`` coordinates grow along the sweep: s = direction * y."""
+
+    model: BinModel
+    layout: Layout
+    item: Item
+    tool: StowTool
+    rules: StowRules
+    force_limit_n: float
+
+    def try_gap(self, gap: Gap, direction: int) -> Sweep | NoSweep:
+        rules, tool = self.rules, self.tool
+        name = "left" if direction > 0 else "right"
+        need = tool.blade_thickness_m + 2 * rules.blade_side_m
+        if gap.width_m < need:
+            return NoSweep(reason=f"the blade needs a gap of {1e3 * need:.0f} mm to enter", severity=0)
+        near, far = _along(gap, direction)
+        blocks = self._blocks_ahead(near, direction)
+        if not blocks:
+            return NoSweep(reason=f"there is nothing to push to the {name}", severity=1)
+        first = blocks[0]
+        if not first.seen:
+            return NoSweep(reason="what the blade would push is hidden from all cameras", severity=2)
+        reach = self._reach(gap, first)
+        if isinstance(reach, NoSweep):
+            return reach
+        room = self._room(near, direction, first)
+        return self._fit(gap, direction, near=near, far=far, blocks=blocks, reach=reach, room=room)
+
+    def _blocks_ahead(self, near: float, direction: int) -> list[Block]:
+        """Return the blocks beyond the gap in the sweep's direction, nearest first."""
+        ahead = [b for b in self.layout.blocks if direction * (b.y_low_m + b.y_high_m) / 2 > near]
+        return sorted(ahead, key=lambda b: direction * b.y_low_m)
+
+    def _reach(self, gap: Gap, first: Block) -> float | NoSweep:
+        """Choose how far the blade goes in: past the middle of all that it should push."""
+        rules, tool = self.rules, self.tool
+        blade_low = rules.item_bottom_m + rules.tool_over_item_bottom_m - tool.blade_half_height_m
+        if first.top_z_m < blade_low + rules.blade_bite_m:
+            return NoSweep(
+                reason=f"the block to push is only {1e3 * first.top_z_m:.0f} mm high, the blade would run over it",
+                severity=2,
+            )
+        longest = min(gap.depth_m - rules.blade_tip_m, tool.blade_rest_m + tool.blade_stroke_m + rules.mouth_x_m)
+        length = first.back_x_m - first.front_x_m
+        wish = max(first.front_x_m + 0.85 * length, 0.8 * self.item.length_m)
+        if longest < first.front_x_m + 0.55 * length:
+            return NoSweep(reason="the gap is not deep enough for the blade to push the block squarely", severity=2)
+        return min(wish, longest)
+
+    def _room(self, near: float, direction: int, first: Block) -> float:
+        """Return how far the block in front of the blade can be pushed before everything touches the wall."""
+        wall = self.model.size_m[1] / 2
+        low, high = (near, wall) if direction > 0 else (-wall, -near)
+        depth = min(max(self.layout.depth_m, first.back_x_m), self.model.size_m[0] - 0.015)
+        free = self.model.free_width_m(low, high, depth_m=depth, height_m=self.layout.height_m)
+        contacts = len(self._blocks_ahead(near, direction))
+        return free - contacts * self.rules.loss_per_contact_m
+
+    def _fit(
+        self, gap: Gap, direction: int, *, near: float, far: float, blocks: list[Block], reach: float, room: float
+    ) -> Sweep | NoSweep:
+        """Find the least push that gives the item its place, with the blade as a fence if there is room for it."""
+        rules, tool, width = self.rules, self.tool, self.item.width_m
+        fence = -tool.blade_offset_m(width) - tool.blade_thickness_m / 2 - width / 2
+        t = tool.blade_thickness_m
+        attempts = ((True, rules.wish_side_m), (False, rules.wish_side_m), (True, rules.min_side_m),
+                    (False, rules.min_side_m))  # fmt: skip
+        for blade_stays, side in attempts:
+            behind = fence if blade_stays else side
+            # far: the border that the item keeps clear of; the pushed block's face ends up at far + needed.
+            needed = side + width + behind + (t if blade_stays else 0.0)
+            push = far + needed - near
+            if push > room:
+                continue
+            moved, force = self._force(near, direction, blocks, max(push, 0.0))
+            if force > rules.max_force_share * self.force_limit_n:
+                return NoSweep(
+                    reason=f"what stands in the way is too heavy: about {force:.0f} N to push it, "
+                    f"{rules.max_force_share * self.force_limit_n:.0f} N are allowed",
+                    severity=4,
+                )
+            bend = force * reach**2 / (3 * rules.blade_bending_n_m_rad)
+            start = near - t / 2 - _entry_margin(gap, rules, tool)
+            end = far + needed - t / 2 + (0.0 if blade_stays else bend)
+            return Sweep(
+                direction=direction, gap=gap, blade_y_m=direction * start, blade_reach_m=reach,
+                distance_m=max(end - start, 0.0), blade_stays=blade_stays,
+                y_item_m=direction * (far + side + width / 2), clearance_m=side, moved=moved, force_n=force,
+            )  # fmt: skip
+        needed = width + 2 * rules.min_side_m
+        return NoSweep(
+            reason=f"pushing everything to the {'left' if direction > 0 else 'right'} makes a gap of "
+            f"{1e3 * (near - far + room):.0f} mm, the item needs {1e3 * needed:.0f} mm",
+            severity=3,
+        )
+
+    def _force(self, near: float, direction: int, blocks: list[Block], push: float) -> tuple[tuple[Block, ...], float]:
+        """Return the blocks that a push moves and the force to slide them all [N]."""
+        rules = self.rules
+        moved: list[Block] = []
+        front = near + push
+        for block in blocks:
+            start = direction * (block.y_low_m if direction > 0 else block.y_high_m)
+            if start >= front:
+                break
+            moved.append(block)
+            front += block.width_m
+        volume = sum(b.volume_m3 for b in moved)
+        return tuple(moved), volume * rules.block_density_kg_m3 * rules.friction * GRAVITY_M_S2
+
+
+def _along(gap: Gap, direction: int) -> tuple[float, float]:
+    """Return the gap's end next to what is pushed and its other end, in coordinates that grow along the sweep."""
+    return (gap.y_high_m, gap.y_low_m) if direction > 0 else (-gap.y_low_m, -gap.y_high_m)
+
+
+def _entry_margin(gap: Gap, rules: StowRules, tool: StowTool) -> float:
+    return min((gap.width_m - tool.blade_thickness_m) / 2, rules.blade_wish_m)
