@@ -1,15 +1,11 @@
 /// The plain step for `podhand bench loop`.
+#include "bindings.hpp"
 #include "plain_step.hpp"
-
-#include <pybind11/numpy.h>
-#include <pybind11/pybind11.h>
 
 #include <algorithm>
 #include <string>
 
-namespace py = pybind11;
-
-namespace podhand {
+namespace podhand::bindings {
 namespace {
 
 using Array = py::array_t<double, py::array::c_style | py::array::forcecast>;
@@ -69,7 +65,7 @@ py::array_t<double> view(py::object self) {
 
 }  // namespace
 
-void bind_plain_step(pybind11::module_& module) {
+void bind_plain_step(py::module_& module) {
   py::class_<BoundPlainStep>(module, "PlainStep", "One admittance step without segments or safety; for benchmarks.")
       .def(py::init<const py::dict&, const Array&, const Array&>(), py::arg("values"), py::kw_only(),
            py::arg("X_parent_joint"), py::arg("X_flange_tool"),
@@ -80,4 +76,4 @@ void bind_plain_step(pybind11::module_& module) {
       .def_property_readonly("q_out", &view<&BoundPlainStep::q_out>);
 }
 
-}  // namespace podhand
+}  // namespace podhand::bindings
