@@ -5,8 +5,8 @@ from math import tan
 import numpy as np
 from numpy.typing import NDArray
 
-from podhand.core.poses import FloatArray, Pose, inverse, pose
 from podhand.core.ports import DepthFrame
+from podhand.core.poses import FloatArray, Pose, inverse, pose
 from podhand.sim.faults import FaultKind, Faults
 from podhand.sim.plant import SimPlant
 from podhand.sim.rays import cast, pixel_rays
@@ -86,4 +86,3 @@ def project(K: FloatArray, X_world_camera: Pose, p_world_m: FloatArray) -> Float
     p = inverse(X_world_camera) @ np.append(p_world_m, 1.0)
     uvw = K @ p[:3]
     return np.asarray(uvw[:2] / uvw[2])
-

@@ -212,7 +212,9 @@ def _check_header(header: list[_Cell], findings: _Findings) -> None:
     known = REQUIRED_COLUMNS + OPTIONAL_COLUMNS
     for i, cell in enumerate(header):
         if cell.text not in known:
-            findings.add(line, cell.column, cell.text or "column", f"must be one of {', '.join(known)}", repr(cell.text))
+            findings.add(
+                line, cell.column, cell.text or "column", f"must be one of {', '.join(known)}", repr(cell.text)
+            )
         elif cell.text in names[:i]:
             findings.add(line, cell.column, cell.text, "column must appear once", "a second one")
 

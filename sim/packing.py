@@ -118,7 +118,8 @@ def _shares(rng: np.random.Generator, count: int, total: float, low: float, high
     # Nearly all of them must be at the upper end: move toward the even division until they fit.
     even = np.full(count, total / count)
     over = (parts.max() - high) / (parts.max() - total / count)
-    return parts + (even - parts) * over
+    mixed: FloatArray = parts + (even - parts) * over
+    return mixed
 
 
 def _sections(rng: np.random.Generator, widths: FloatArray, volume_m3: float) -> FloatArray | None:

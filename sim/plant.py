@@ -90,9 +90,7 @@ class SimPlant:
         self.peak_touch_n = np.zeros(4)
         """Largest true contact force on blade, left belt, right belt and whole tool so far."""
         bands = self._settings.bands
-        self._band_rows = [
-            [m.body(name).id for name in node_names(k, bands)] for k in range(len(bands.heights_bin_m))
-        ]
+        self._band_rows = [[m.body(name).id for name in node_names(k, bands)] for k in range(len(bands.heights_bin_m))]
         self._slow = (0.0, 0.0, 0.0)
         self._slow_ticks = 0
 
@@ -101,7 +99,7 @@ class SimPlant:
         n, settings = self._arm, self._settings
         opening = self._tool.max_opening_m * 0.75
         column_y = float(scene.X_world_bin_nominal[1, 3])
-        park = np.array(settings.bands.park_base_m) + (0.0, column_y, 0.0)
+        park = np.array(settings.bands.park_base_m) + np.array([0.0, column_y, 0.0])
         self._qpos[:n] = settings.home_q_rad
         self._qpos[n : n + 2] = opening / 2
         self._qpos[n + 4 : n + 7] = park
@@ -116,6 +114,10 @@ class SimPlant:
         self._rest_z_m = float(self._item_p[2])
         self._read_wrench()
         self._ft.fill(self._wrench)
+
+    def holds_item(self) -> bool:
+        """Whether both belts press on the presented item now."""
+        return bool(self._slow[1]) and float(np.abs(self._sensors[9:15]).max()) > 0.5
 
     def band_nodes_m(self) -> list[FloatArray]:
         """Return the nodes (n, 3) of each band in the world, from +y to -y [m]."""

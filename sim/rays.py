@@ -44,10 +44,10 @@ def cast(
     rays = np.ascontiguousarray(rays_camera @ X_world_camera[:3, :3].T)
     n = len(rays)
     distance, surface, normal = np.empty(n), np.empty(n, np.int32), np.empty((n, 3))
-    mujoco.mj_multiRay(
-        plant.model, plant.data, origin, rays.reshape(-1), _GROUPS_BELOW if cutaway else None, 1, -1, surface, distance, normal.reshape(-1), n,
-        cutoff_m,
-    )  # fmt: skip
+    groups = _GROUPS_BELOW if cutaway else None
+    flat_rays, flat_normal = rays.reshape(-1), normal.reshape(-1)
+    m, d = plant.model, plant.data
+    mujoco.mj_multiRay(m, d, origin, flat_rays, groups, 1, -1, surface, distance, flat_normal, n, cutoff_m)
     _cast_bands(plant, origin, rays, distance, surface, normal)
     return Hits(distance_m=distance, surface=surface, normal=normal)
 

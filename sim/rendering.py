@@ -78,4 +78,5 @@ def _shade(hits: Hits, rays: FloatArray) -> FloatArray:
     diffuse = np.clip(hits.normal @ light, 0.0, 1.0)
     facing = np.clip(-np.einsum("ij,ij->i", hits.normal, rays), 0.0, 1.0)
     fade = np.clip(1.15 - 0.10 * np.maximum(hits.distance_m, 0.0), 0.6, 1.0)
-    return (0.32 + 0.40 * diffuse + 0.33 * facing) * fade
+    shade: FloatArray = (0.32 + 0.40 * diffuse + 0.33 * facing) * fade
+    return shade

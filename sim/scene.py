@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from typing import Any
-from xml.etree.ElementTree import Element, SubElement, tostring
+from xml.etree.ElementTree import Element, tostring
 
 import mujoco
 import numpy as np
@@ -19,7 +19,7 @@ from podhand.sim.scene_pod import add_pod
 from podhand.sim.scene_tool import add_tool
 from podhand.sim.settings import SimSettings
 from podhand.sim.world import World
-from podhand.sim.xml import numbers
+from podhand.sim.xml import add, numbers
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,10 +47,8 @@ def build_scene(world: World, settings: SimSettings, arm: ArmModel, tool: StowTo
     X_world_base = base_pose(settings, pod, world)
     believed, true = X_world_presented(world, settings, X_world_base)
     root = _frame(settings)
-    worldbody = SubElement(root, "worldbody")
-    SubElement(
-        worldbody, "geom", name="ground", type="plane", size="4 4 0.1", rgba="0.62 0.63 0.65 1", **contact(Part.GROUND)
-    )
+    worldbody = add(root, "worldbody")
+    add(worldbody, "geom", name="ground", type="plane", size="4 4 0.1", rgba="0.62 0.63 0.65 1", **contact(Part.GROUND))
     # The order of these calls is the order of the joints, which the plant relies on.
     flange = add_arm(worldbody, arm, X_world_base, settings.drives)
     add_tool(flange, tool, settings.blade_bending_n_m_rad)
@@ -78,8 +76,8 @@ def build_scene(world: World, settings: SimSettings, arm: ArmModel, tool: StowTo
 
 def _frame(settings: SimSettings) -> Element:
     root = Element("mujoco", model="podhand")
-    SubElement(root, "compiler", angle="radian", autolimits="true")
-    option = SubElement(
+    add(root, "compiler", angle="radian", autolimits="true")
+    option = add(
         root,
         "option",
         timestep=repr(settings.tick_s),
@@ -90,34 +88,30 @@ def _frame(settings: SimSettings) -> Element:
         iterations="50",
         tolerance="1e-8",
     )
-    SubElement(option, "flag", multiccd="enable")
-    SubElement(root, "size", memory="64M")
-    default = SubElement(root, "default")
-    SubElement(default, "geom", solref="0.006 1", solimp="0.95 0.99 0.001")
+    add(option, "flag", multiccd="enable")
+    add(root, "size", memory="64M")
+    default = add(root, "default")
+    add(default, "geom", solref="0.006 1", solimp="0.95 0.99 0.001")
     return root
 
 
 def _add_coupling(root: Element) -> None:
     tendon = root.find("tendon")
     assert tendon is not None
-    opening = SubElement(tendon, "fixed", name="opening")
-    SubElement(opening, "joint", joint="paddle_left", coef="1")
-    SubElement(opening, "joint", joint="paddle_right", coef="1")
-    equality = SubElement(root, "equality")
-    SubElement(
-        equality, "joint", joint1="paddle_left", joint2="paddle_right", polycoef="0 1 0 0 0", solref="0.004 1"
-    )
+    opening = add(tendon, "fixed", name="opening")
+    add(opening, "joint", joint="paddle_left", coef="1")
+    add(opening, "joint", joint="paddle_right", coef="1")
+    equality = add(root, "equality")
+    add(equality, "joint", joint1="paddle_left", joint2="paddle_right", polycoef="0 1 0 0 0", solref="0.004 1")
 
 
 def _add_actuators(root: Element, arm: ArmModel, settings: SimSettings) -> None:
     """Add one drive per axis, in the order of the axes; the damping is set after compilation."""
     drives = settings.drives
-    actuator = SubElement(root, "actuator")
+    actuator = add(root, "actuator")
 
     def drive(name: str, kp: float, force: float, **target: str) -> None:
-        SubElement(
-            actuator, "position", name=name, kp=repr(kp), kv="1", forcerange=numbers((-force, force)), **target
-        )
+        add(actuator, "position", name=name, kp=repr(kp), kv="1", forcerange=numbers((-force, force)), **target)
 
     for i, link in enumerate(arm.links):
         drive(f"arm_{i}", drives.joint_stiffness_n_m_rad[i], link.max_torque_n_m, joint=f"arm_{i}")
@@ -129,12 +123,12 @@ def _add_actuators(root: Element, arm: ArmModel, settings: SimSettings) -> None:
 
 
 def _add_sensors(root: Element) -> None:
-    sensor = SubElement(root, "sensor")
-    SubElement(sensor, "force", name="ft_force", site="ft")
-    SubElement(sensor, "torque", name="ft_torque", site="ft")
+    sensor = add(root, "sensor")
+    add(sensor, "force", name="ft_force", site="ft")
+    add(sensor, "torque", name="ft_torque", site="ft")
     for name in ("blade", "belt_left", "belt_right"):
-        SubElement(sensor, "contact", name=f"touch_{name}", geom1=name, data="force", reduce="netforce")
-    SubElement(sensor, "contact", name="touch_tool", subtree1="tool", data="force", reduce="netforce")
+        add(sensor, "contact", name=f"touch_{name}", geom1=name, data="force", reduce="netforce")
+    add(sensor, "contact", name="touch_tool", subtree1="tool", data="force", reduce="netforce")
 
 
 def _tune_drives(model: Any, arm: ArmModel, settings: SimSettings) -> None:

@@ -1,13 +1,13 @@
 """The arm on its lift as MJCF: exact joint frames and inertias, primitive shapes."""
 
 from dataclasses import dataclass
-from xml.etree.ElementTree import Element, SubElement
+from xml.etree.ElementTree import Element
 
 from podhand.core.arm_model import ArmModel
 from podhand.core.poses import Pose
 from podhand.sim.contact_groups import SCENERY, Part, contact
 from podhand.sim.settings import DriveSettings
-from podhand.sim.xml import add_body, add_box, add_capsule, add_inertial, numbers
+from podhand.sim.xml import add, add_body, add_box, add_capsule, add_inertial, numbers
 
 _GREY = {"rgba": "0.72 0.75 0.78 1"}
 _BLUE = {"rgba": "0.45 0.62 0.78 1"}
@@ -42,19 +42,15 @@ UR10E_SHAPE: tuple[tuple[Capsule, ...], ...] = (
 def add_arm(worldbody: Element, arm: ArmModel, X_world_base: Pose, drives: DriveSettings) -> Element:
     """Add base, lift and links; return the body of the last link, whose frame is the flange."""
     base = add_body(worldbody, "base", X_world_base)
-    SubElement(
-        base, "geom", name="base", type="cylinder", size="0.095 0.045", pos="0 0 0.045", **_GREY, **contact(Part.ARM)
-    )
+    add(base, "geom", name="base", type="cylinder", size="0.095 0.045", pos="0 0 0.045", **_GREY, **contact(Part.ARM))
     height_m = float(X_world_base[2, 3])
     add_box(base, "lift_plate", (0.36, 0.5, 0.02), (-0.06, 0, -0.01), rgba="0.3 0.32 0.35 1", **SCENERY)
-    add_box(
-        base, "lift_column", (0.14, 0.22, 2.6), (-0.32, 0, 1.3 - height_m), rgba="0.38 0.4 0.43 1", **SCENERY
-    )
+    add_box(base, "lift_column", (0.14, 0.22, 2.6), (-0.32, 0, 1.3 - height_m), rgba="0.38 0.4 0.43 1", **SCENERY)
     body = base
     for i, link in enumerate(arm.links):
         body = add_body(body, link.name, link.X_parent_joint, gravcomp="1")
         add_inertial(body, link.mass_kg, link.com_m, link.inertia_kg_m2)
-        SubElement(
+        add(
             body,
             "joint",
             name=f"arm_{i}",

@@ -1,13 +1,13 @@
 """The band arm as MJCF: three sliding axes and a passive hook of two barbed prongs that comes from below."""
 
-from xml.etree.ElementTree import Element, SubElement
+from xml.etree.ElementTree import Element
 
 import numpy as np
 
 from podhand.core.poses import Pose, pose
 from podhand.sim.contact_groups import SCENERY, Part, contact
 from podhand.sim.settings import BandSettings
-from podhand.sim.xml import add_body, add_box, add_capsule, add_inertial
+from podhand.sim.xml import add, add_body, add_box, add_capsule, add_inertial
 
 PRONG_RADIUS_M = 0.004
 BAR_X_M = -0.026
@@ -31,7 +31,7 @@ def add_band_arm(worldbody: Element, X_world_base: Pose, settings: BandSettings)
         X = pose()
         mass_kg = HOOK_MASS_KG if axis == "z" else CARRIAGE_MASS_KG
         add_inertial(body, mass_kg, (0, 0, -0.15), np.diag([0.01, 0.01, 0.01]))
-        SubElement(body, "joint", name=f"band_{axis}", type="slide", axis=direction)
+        add(body, "joint", name=f"band_{axis}", type="slide", axis=direction)
     _add_hook(body, settings)
 
 
@@ -45,4 +45,4 @@ def _add_hook(body: Element, settings: BandSettings) -> None:
         add_capsule(body, f"barb_{name}", (BARB_X_M, side, 0), barb_end, 0.003, **touch)
     add_capsule(body, "hook_stem", (BAR_X_M, 0, 0), (BAR_X_M - 0.02, 0, -0.35), 0.008, **touch)
     add_box(body, "band_slide", (0.05, 0.08, 0.10), (BAR_X_M - 0.03, 0, -0.38), rgba="0.3 0.32 0.35 1", **SCENERY)
-    SubElement(body, "site", name="hook", size="0.003")
+    add(body, "site", name="hook", size="0.003")

@@ -5,7 +5,7 @@ tunnel through.
 """
 
 from itertools import pairwise
-from xml.etree.ElementTree import Element, SubElement
+from xml.etree.ElementTree import Element
 
 import numpy as np
 
@@ -13,7 +13,7 @@ from podhand.core.poses import pose
 from podhand.core.tooling import Pod
 from podhand.sim.contact_groups import ABOVE_GROUP, SCENERY, TOUCHES, Part
 from podhand.sim.settings import BandSettings
-from podhand.sim.xml import add_body, add_capsule
+from podhand.sim.xml import add, add_body, add_capsule
 
 NODE_MASS_KG = 0.003
 _COLOUR = "0.08 0.08 0.10 1"
@@ -37,12 +37,12 @@ def add_bands(
         names = node_names(band, settings)
         for name, y in zip(names, ys, strict=True):
             body = add_body(pod_body, name, pose(None, (settings.x_bin_m, float(y), z)))
-            SubElement(body, "site", name=name, size="0.002", group="4")
+            add(body, "site", name=name, size="0.002", group="4")
             if name not in (names[0], names[-1]):
                 _make_movable(body, tendons, name)
         stiffness = settings.stiffness_n_m * scale * (settings.nodes - 1)
         for a, b in pairwise(names):
-            spring = SubElement(
+            spring = add(
                 tendons,
                 "spatial",
                 name=f"{a}_spring",
@@ -50,9 +50,9 @@ def add_bands(
                 damping="0.3",
                 springlength=repr(float(segment_m * settings.rest_share)),
             )
-            SubElement(spring, "site", site=a)
-            SubElement(spring, "site", site=b)
-        flex = SubElement(
+            add(spring, "site", site=a)
+            add(spring, "site", site=b)
+        flex = add(
             flexes,
             "flex",
             name=f"band_{band}",
@@ -62,7 +62,9 @@ def add_bands(
             element=" ".join(f"{i} {i + 1}" for i in range(settings.nodes - 1)),
             rgba=_COLOUR,
         )
-        SubElement(
+        # Next to nothing: the springs are the tendons. Without any, the compiler warns that the flex has no forces.
+        add(flex, "edge", damping="1e-9")
+        add(
             flex,
             "contact",
             selfcollide="none",
@@ -78,14 +80,16 @@ def add_bands(
 def _make_movable(body: Element, tendons: Element, name: str) -> None:
     for axis, direction in (("x", "1 0 0"), ("y", "0 1 0"), ("z", "0 0 1")):
         joint = f"{name}_{axis}"
-        SubElement(body, "joint", name=joint, type="slide", axis=direction, armature="0.02")
+        add(body, "joint", name=joint, type="slide", axis=direction, armature="0.02")
         # Joint damping is refused on nodes of a flex; a fixed tendon over the joint does the same.
-        damper = SubElement(tendons, "fixed", name=f"{joint}_damper", damping="0.12")
-        SubElement(damper, "joint", joint=joint, coef="1")
-    SubElement(body, "inertial", pos="0 0 0", mass=repr(NODE_MASS_KG), diaginertia="1e-7 1e-7 1e-7")
+        damper = add(tendons, "fixed", name=f"{joint}_damper", damping="0.12")
+        add(damper, "joint", joint=joint, coef="1")
+    add(body, "inertial", pos="0 0 0", mass=repr(NODE_MASS_KG), diaginertia="1e-7 1e-7 1e-7")
 
 
-def add_still_bands(pod_body: Element, pod: Pod, settings: BandSettings, bin_y_m: float, bin_z_m: float, name: str) -> None:
+def add_still_bands(
+    pod_body: Element, pod: Pod, settings: BandSettings, bin_y_m: float, bin_z_m: float, name: str
+) -> None:
     """Add a neighbouring bin's bands as scenery."""
     half_m = pod.bin_width_m / 2
     for band, z in enumerate(settings.heights_bin_m):
@@ -99,6 +103,4 @@ def add_still_bands(pod_body: Element, pod: Pod, settings: BandSettings, bin_y_m
 
 def _section(model: Element, tag: str) -> Element:
     found = model.find(tag)
-    return found if found is not None else SubElement(model, tag)
-
-
+    return found if found is not None else add(model, tag)

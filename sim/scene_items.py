@@ -1,6 +1,6 @@
 """Items as MJCF: the contents of the active bin, the presented item on its rails, and the rails."""
 
-from xml.etree.ElementTree import Element, SubElement
+from xml.etree.ElementTree import Element
 
 from podhand.core.items import Shape
 from podhand.core.poses import Pose, pose
@@ -8,7 +8,7 @@ from podhand.core.tooling import Pod
 from podhand.sim.contact_groups import Part, contact
 from podhand.sim.settings import SimSettings
 from podhand.sim.world import World
-from podhand.sim.xml import add_body, add_box, numbers
+from podhand.sim.xml import add, add_body, add_box, numbers
 
 RAIL_WIDTH_M = 0.003
 RAILS_WIDTH_M = 0.012
@@ -39,9 +39,7 @@ def add_presented_item(worldbody: Element, X_world_item: Pose, world: World) -> 
     item = world.item
     body = add_body(worldbody, "item", X_world_item)
     round_item = item.shape is Shape.CYLINDER
-    size = (
-        (item_diameter_m(world) / 2, item.length_m / 2) if round_item else tuple(s / 2 for s in item.size_m)
-    )
+    size = (item_diameter_m(world) / 2, item.length_m / 2) if round_item else tuple(s / 2 for s in item.size_m)
     _add_item_geom(
         body, "item", round_item, size, world.item_mass_kg, world.item_friction, "0.15 0.65 0.30 1", along_x=True
     )
@@ -93,9 +91,9 @@ def _add_item_geom(
     *,
     along_x: bool = False,
 ) -> None:
-    SubElement(body, "freejoint", name=name)
+    add(body, "freejoint", name=name)
     turned = {"zaxis": "1 0 0"} if round_item and along_x else {}
-    SubElement(
+    add(
         body,
         "geom",
         name=name,
@@ -107,4 +105,3 @@ def _add_item_geom(
         **turned,
         **contact(Part.ITEM, condim=4),
     )
-

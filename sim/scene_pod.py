@@ -1,6 +1,6 @@
 """The pod as MJCF: one rigid body of plates whose frame is the active bin's true frame, and still neighbours."""
 
-from xml.etree.ElementTree import Element, SubElement
+from xml.etree.ElementTree import Element
 
 import numpy as np
 
@@ -10,7 +10,7 @@ from podhand.sim.contact_groups import ABOVE_GROUP, SCENERY, Part, contact
 from podhand.sim.scene_bands import add_still_bands
 from podhand.sim.settings import BandSettings
 from podhand.sim.world import World
-from podhand.sim.xml import add_body, add_box, numbers, quaternion
+from podhand.sim.xml import add, add_body, add_box, numbers, quaternion
 
 # The lowest friction of any item: MuJoCo takes the larger of two, so an item's own friction counts on the fabric.
 _FABRIC = {"friction": "0.25 0.005 0.0001", "rgba": "0.88 0.74 0.18 1"}
@@ -59,7 +59,7 @@ def _group(z_m: float) -> str:
 
 def add_still_box(body: Element, name: str, X_body_box: Pose, size_m: tuple[float, float, float], rgba: str) -> None:
     """Add a box that is seen but never touched."""
-    SubElement(
+    add(
         body,
         "geom",
         name=name,

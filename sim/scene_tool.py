@@ -1,13 +1,13 @@
 """The stow tool as MJCF: palm, two belt paddles, blade with a bending root, and the force/torque site."""
 
-from xml.etree.ElementTree import Element, SubElement
+from xml.etree.ElementTree import Element
 
 import numpy as np
 
 from podhand.core.poses import inverse, pose
 from podhand.core.tooling import StowTool
 from podhand.sim.contact_groups import Part, contact
-from podhand.sim.xml import add_body, add_box, add_inertial, box_inertia, numbers, quaternion
+from podhand.sim.xml import add, add_body, add_box, add_inertial, box_inertia, numbers, quaternion
 
 PADDLE_MASS_KG = 0.55
 BLADE_MASS_KG = 0.17
@@ -29,7 +29,7 @@ def add_tool(flange: Element, tool: StowTool, bending_n_m_rad: float) -> None:
     """Hang the tool on the flange; its masses add up to the tool's mass and centre of mass, blade retracted."""
     body = add_body(flange, "tool", tool.X_flange_tool)
     X_tool_flange = inverse(tool.X_flange_tool)
-    SubElement(
+    add(
         body,
         "site",
         name="ft",
@@ -37,7 +37,7 @@ def add_tool(flange: Element, tool: StowTool, bending_n_m_rad: float) -> None:
         pos=numbers(X_tool_flange[:3, 3]),
         quat=numbers(quaternion(X_tool_flange[:3, :3])),
     )
-    SubElement(body, "site", name="mouth", size="0.003", pos="0 0 0")
+    add(body, "site", name="mouth", size="0.003", pos="0 0 0")
     _add_palm(body, tool)
     for name, side in (("left", 1.0), ("right", -1.0)):
         paddle = _add_paddle(body, tool, name, side)
@@ -64,7 +64,7 @@ def _add_palm(body: Element, tool: StowTool) -> None:
     add_box(body, "palm", size, middle, rgba="0.22 0.24 0.28 1", **contact(Part.TOOL))
     gap_m = tool.flange_offset_m - tool.paddle_length_m - tool.palm_length_m
     if gap_m > 0:
-        SubElement(
+        add(
             body,
             "geom",
             name="ft_sensor",
@@ -84,7 +84,7 @@ def _add_paddle(body: Element, tool: StowTool, name: str, side: float) -> Elemen
     middle = (-length / 2, side * tool.paddle_thickness_m / 2, 0)
     inertia = box_inertia(PADDLE_MASS_KG, (length, tool.paddle_thickness_m, height))
     add_inertial(paddle, PADDLE_MASS_KG, middle, inertia)
-    SubElement(
+    add(
         paddle,
         "joint",
         name=f"paddle_{name}",
@@ -123,15 +123,21 @@ def _add_blade(paddle: Element, tool: StowTool, bending_n_m_rad: float) -> None:
     y = -(tool.paddle_thickness_m + tool.blade_gap_m + tool.blade_thickness_m / 2)
     carriage = add_body(paddle, "blade_carriage", pose(None, (tool.blade_rest_m - length, y, 0)))
     add_inertial(carriage, CARRIAGE_MASS_KG, (0, 0, 0), box_inertia(CARRIAGE_MASS_KG, (0.03, 0.01, height)))
-    SubElement(
-        carriage, "joint", name="blade", type="slide", axis="1 0 0", range=numbers((0, tool.blade_stroke_m)), damping="5"
+    add(
+        carriage,
+        "joint",
+        name="blade",
+        type="slide",
+        axis="1 0 0",
+        range=numbers((0, tool.blade_stroke_m)),
+        damping="5",
     )
     blade = add_body(carriage, "blade", pose())
     size = (length, tool.blade_thickness_m, height)
     add_inertial(blade, BLADE_MASS_KG, (length / 2, 0, 0), box_inertia(BLADE_MASS_KG, size))
     # About 0.3 of critical damping with the blade's own inertia about its root.
     damping = 0.6 * np.sqrt(bending_n_m_rad * BLADE_MASS_KG * length**2 / 3)
-    SubElement(
+    add(
         blade,
         "joint",
         name="blade_bend",
@@ -141,4 +147,4 @@ def _add_blade(paddle: Element, tool: StowTool, bending_n_m_rad: float) -> None:
         damping=repr(float(damping)),
     )
     add_box(blade, "blade", size, (length / 2, 0, 0), **_BLADE, **contact(Part.TOOL))
-    SubElement(blade, "site", name="blade_tip", size="0.003", pos=numbers((length, 0, 0)))
+    add(blade, "site", name="blade_tip", size="0.003", pos=numbers((length, 0, 0)))

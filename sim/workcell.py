@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from podhand.core.arm_model import UR10E, ArmModel
 from podhand.core.items import Shape
-from podhand.core.poses import FloatArray, Pose, inverse, pose
 from podhand.core.ports import PresentedItem
+from podhand.core.poses import FloatArray, Pose, inverse, pose
 from podhand.core.tooling import Pod, StowTool
 from podhand.sim.camera import SimDepthCamera
 from podhand.sim.faults import Faults
@@ -114,6 +114,8 @@ class SimWorkcell:
         self.cameras = [self._camera(k) for k in range(len(self.settings.cameras))]
         self._start = {c.name: self._pose_in_bin(c.name) for c in world.contents}
         self._start["item"] = self._pose_in_bin("item")
+        self.band_start_m = self.truth().band_nodes_m
+        """Bands at rest: per band (n, 3) in the true bin frame."""
 
     @property
     def X_world_base(self) -> Pose:
@@ -199,12 +201,13 @@ _KINDS = {
 
 def _geometry(model: Any, data: Any, geom: int) -> Geometry:
     kind, numbers = _KINDS[int(model.geom_type[geom])]
+    red, green, blue, alpha = (float(c) for c in model.geom_rgba[geom])
     return Geometry(
         name=model.geom(geom).name,
         kind=kind,
         size_m=tuple(float(s) for s in model.geom_size[geom][:numbers]),
         X_world_geom=pose(np.array(data.geom_xmat[geom]).reshape(3, 3), np.array(data.geom_xpos[geom])),
-        rgba=tuple(float(c) for c in model.geom_rgba[geom]),
+        rgba=(red, green, blue, alpha),
     )
 
 

@@ -9,6 +9,11 @@ import numpy as np
 from podhand.core.poses import FloatArray, Pose
 
 
+def add(parent: Element, tag: str, **attributes: str) -> Element:
+    """Add an element with its attributes to its parent."""
+    return SubElement(parent, tag, attributes)
+
+
 def numbers(values: Iterable[float]) -> str:
     """Write numbers so that they read back bit for bit."""
     return " ".join(repr(float(v)) for v in values)
@@ -23,7 +28,7 @@ def quaternion(R: FloatArray) -> FloatArray:
 
 def add_body(parent: Element, name: str, X_parent_body: Pose, **attributes: str) -> Element:
     """Add a body at a pose."""
-    return SubElement(
+    return add(
         parent,
         "body",
         name=name,
@@ -37,7 +42,7 @@ def add_inertial(body: Element, mass_kg: float, com_m: Iterable[float], inertia_
     """Give a body an explicit mass; ``inertia_kg_m2`` is (3, 3) about the centre of mass in body axes."""
     i = inertia_kg_m2
     tensor = (i[0, 0], i[1, 1], i[2, 2], i[0, 1], i[0, 2], i[1, 2])
-    SubElement(body, "inertial", pos=numbers(com_m), mass=repr(float(mass_kg)), fullinertia=numbers(tensor))
+    add(body, "inertial", pos=numbers(com_m), mass=repr(float(mass_kg)), fullinertia=numbers(tensor))
 
 
 def box_inertia(mass_kg: float, size_m: Iterable[float]) -> FloatArray:
@@ -46,21 +51,17 @@ def box_inertia(mass_kg: float, size_m: Iterable[float]) -> FloatArray:
     return np.diag([y * y + z * z, x * x + z * z, x * x + y * y]) * (mass_kg / 12.0)
 
 
-def add_box(
-    body: Element, name: str, size_m: Iterable[float], middle_m: Iterable[float], **attributes: str
-) -> Element:
+def add_box(body: Element, name: str, size_m: Iterable[float], middle_m: Iterable[float], **attributes: str) -> Element:
     """Add a box geom given by its full sides and its middle."""
     half = [s / 2 for s in size_m]
-    return SubElement(
-        body, "geom", name=name, type="box", size=numbers(half), pos=numbers(middle_m), **attributes
-    )
+    return add(body, "geom", name=name, type="box", size=numbers(half), pos=numbers(middle_m), **attributes)
 
 
 def add_capsule(
     body: Element, name: str, start_m: Iterable[float], end_m: Iterable[float], radius_m: float, **attributes: str
 ) -> Element:
     """Add a capsule geom between two points."""
-    return SubElement(
+    return add(
         body,
         "geom",
         name=name,
