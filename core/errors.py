@@ -10,6 +10,7 @@
     ├── PlanningError (ValueError)    no plan exists, with the reason; nothing has moved
     ├── DeviceError (RuntimeError)    a device failed; motion is stopped, set-points held
     ├── MotionFault (RuntimeError)    a motion ended by reflex, limit or fault; the arm stands, the outcome is attached
+    ├── StoppedByOperator (RuntimeError)  a person asked for a stop (Ctrl-C); the arm was brought to rest first
     └── RecordingError (ValueError)   a run folder is incomplete or was changed
 
 Every message says what is wrong, where, the value, the allowed range and the next action.
@@ -55,6 +56,10 @@ class MotionFault(PodhandError, RuntimeError):
     def __init__(self, message: str, outcome: object | None = None) -> None:
         super().__init__(message)
         self.outcome = outcome
+
+
+class StoppedByOperator(PodhandError, RuntimeError):
+    """A person asked for a stop. All channels were cancelled and brought to rest before this was raised."""
 
 
 class RecordingError(PodhandError, ValueError):

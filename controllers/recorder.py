@@ -1,0 +1,421 @@
+"""Recordings: everything that went into the kernel and came out of it, and their exact replay.
+
+A recording is an MCAP file of fixed binary records; the schemas hold the record layouts as JSON. Commands carry the
+number of ticks that had been made when the kernel accepted them, so that a replay can give each at its tick.
+"""
+
+import json
+import struct
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from mcap.exceptions import McapError
+from mcap.reader import make_reader
+from mcap.records import Footer, Header, Message
+from mcap.stream_reader import StreamReader
+from mcap.writer import CompressionType, Writer
+from numpy.typing import NDArray
+
+from podhand import _kernel
+from podhand.controllers.segments import CompiledChain
+from podhand.core.errors import RecordingError
+from podhand.core.exchange import INPUTS_DTYPE, OUTPUTS_DTYPE, Axis
+
+__all__ = ["RECORDING_VERSION", "Difference", "Recorder", "Recording", "ReplayReport", "read_recording", "replay"]
+
+RECORDING_VERSION: Final = 1
+TICK_DTYPE: Final = np.dtype([("inputs", INPUTS_DTYPE), ("outputs", OUTPUTS_DTYPE)])
+OTHER_BUILD_TOLERANCE: Final = 1e-9
+_PROFILE = "podhand-recording"
+_MAGIC_SIZE = 8
+_COMMAND_HEAD = struct.Struct("<Qii")  # ticks before it, command, channel or index
+_COMMANDS = ("submit", "cancel", "set_payload", "reset_fault")
+_TOPICS = ("configuration", "initial", "command", "ticks", "outcome", "names")
+
+
+class Recorder:
+    """Writes one recording. Give it to the host; close it (or use ``with``) to make the file complete.
+
+    Args:
+        path: the file to write; its folder exists.
+        config: the kernel's configuration record.
+        note: facts to keep with the recording, e.g. station and seed.
+    """
+
+    def __init__(self, path: Path, *, config: NDArray[np.void], note: dict[str, str] | None = None) -> None:
+        self.path = path
+        self.ticks = 0
+        """Ticks made so far; the host counts."""
+        self._file = path.open("wb")
+        self._writer = Writer(self._file, compression=CompressionType.ZSTD, enable_crcs=True, enable_data_crcs=True)
+        self._writer.start(profile=_PROFILE, library=f"podhand {_kernel.build_id()}")
+        self._tick_s = float(config["tick_s"])
+        self._sequence = 0
+        self._channels = {topic: self._register(topic) for topic in _TOPICS}
+        self._writer.add_metadata("podhand", {**(note or {}), **_identity()})
+        self._write("configuration", config.tobytes())
+        self._closed = False
+
+    def begin(self, inputs: NDArray[np.void], outputs: NDArray[np.void]) -> None:
+        """Keep what the plant wrote when it was bound."""
+        self._write("initial", inputs.tobytes() + outputs.tobytes())
+
+    def command(self, name: str, *, channel: int = 0, payload: bytes = b"", names: CompiledChain | None = None) -> None:
+        """Keep a command that the kernel accepted, with its place in time."""
+        if names is not None:
+            text = json.dumps({"segments": names.segments, "conditions": dict(names.words), "channel": channel})
+            self._write("names", text.encode())
+        self._write("command", _COMMAND_HEAD.pack(self.ticks, _COMMANDS.index(name), channel) + payload)
+
+    def outcome(self, record: NDArray[np.void]) -> None:
+        """Keep an outcome."""
+        self._write("outcome", record.tobytes())
+
+    def block(self, records: bytes) -> None:
+        """Keep a block of ticks: inputs and outputs of each, in order."""
+        if records:
+            self._write("ticks", records)
+
+    def close(self) -> None:
+        """Complete the file. A recording that was not closed is not complete and cannot be replayed."""
+        if self._closed:
+            return
+        self._closed = True
+        self._writer.finish()
+        self._file.close()
+
+    def __enter__(self) -> "Recorder":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _register(self, topic: str) -> int:
+        schema = self._writer.register_schema(f"podhand.{topic}", "numpy-dtype-json", _schema(topic).encode())
+        return self._writer.register_channel(f"/{topic}", "json" if topic == "names" else "record", schema)
+
+    def _write(self, topic: str, data: bytes) -> None:
+        time_ns = round(self.ticks * self._tick_s * 1e9)
+        self._writer.add_message(self._channels[topic], time_ns, data, time_ns, self._sequence)
+        self._sequence += 1
+
+
+def _identity() -> dict[str, str]:
+    return {
+        "version": str(RECORDING_VERSION),
+        "build_id": str(_kernel.build_id()),
+        "layout_hash": str(_kernel.layout_hash()),
+    }
+
+
+def _schema(topic: str) -> str:
+    layouts: dict[str, Any] = {
+        "configuration": _kernel.KERNEL_CONFIG_DTYPE,
+        "initial": TICK_DTYPE,
+        "ticks": TICK_DTYPE,
+        "outcome": _kernel.OUTCOME_DTYPE,
+        "command": _kernel.SEGMENT_DTYPE,
+    }
+    if topic not in layouts:
+        return json.dumps({"text": "json"})
+    head = {"head": "ticks u64, command i32, channel or index i32", "commands": _COMMANDS} if topic == "command" else {}
+    return json.dumps({**head, "record": _describe(np.dtype(layouts[topic]))})
+
+
+def _describe(dtype: np.dtype[Any]) -> Any:
+    """Return a record layout as JSON: fields with offset, type and shape."""
+    base, shape = (dtype.subdtype if dtype.subdtype else (dtype, ()))
+    if base.fields is None:
+        return {"type": base.str, "shape": list(shape)}
+    fields = [
+        {"name": name, "offset": base.fields[name][1], **_describe(base.fields[name][0])} for name in base.names or ()
+    ]
+    return {"size": base.itemsize, "shape": list(shape), "fields": fields}
+
+
+# ---- reading ----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class Command:
+    """A recorded command."""
+
+    ticks_before: int
+    name: str
+    channel: int
+    payload: bytes
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Recording:
+    """A recording in memory."""
+
+    path: Path
+    build_id: str
+    layout_hash: str
+    note: dict[str, str]
+    config: NDArray[np.void]
+    """0-d configuration record."""
+    commands: tuple[Command, ...]
+    ticks: NDArray[np.void]
+    """(n,) of ``TICK_DTYPE``."""
+    outcomes: NDArray[np.void]
+    """(m,) of the kernel's outcome layout."""
+    names: tuple[dict[str, Any], ...]
+    """Names of segments and conditions of every chain, in order."""
+
+
+def read_recording(path: Path) -> Recording:
+    """Read a recording, every checksum verified.
+
+    Raises:
+        RecordingError: missing, not complete, damaged (says where) or of a layout that this build cannot read.
+    """
+    data = _bytes(path)
+    _check_ends(path, data)
+    parts: dict[str, list[bytes]] = {topic: [] for topic in _TOPICS}
+    try:
+        for topic, message in _messages(path):
+            parts[topic].append(message.data)
+        metadata = _metadata(path)
+    except (McapError, struct.error, ValueError, KeyError, OSError, EOFError, zlib.error, AssertionError) as error:
+        raise RecordingError(f"{path} is damaged: {error or type(error).__name__}; restore it from a copy") from error
+    except Exception as error:  # decompressors raise types of their own
+        raise RecordingError(f"{path} is damaged: {type(error).__name__}: {error}; restore it from a copy") from error
+    return _assemble(path, parts, metadata)
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise RecordingError(f"{path} cannot be read: {error.strerror}; is this a run folder?") from error
+
+
+def _check_ends(path: Path, data: bytes) -> None:
+    """Check what the stream reader does not: completeness, summary checksum, and the fixed bytes at both ends."""
+    magic = b"\x89MCAP0\r\n"
+    if not data.startswith(magic):
+        raise RecordingError(f"{path} is not an MCAP file (it starts with {data[:8]!r})")
+    footer_size = 1 + 8 + 8 + 8 + 4
+    if len(data) < 2 * _MAGIC_SIZE + footer_size or not data.endswith(magic):
+        raise RecordingError(f"{path} is not complete: the writer was stopped before it closed the file")
+    footer_at = len(data) - _MAGIC_SIZE - footer_size
+    opcode, length, summary, offsets, crc = struct.unpack_from("<BQQQI", data, footer_at)
+    if opcode != 2 or length != 20 or not _MAGIC_SIZE <= summary <= offsets <= footer_at:
+        raise RecordingError(f"{path} is damaged: its footer is not one (byte {footer_at})")
+    if zlib.crc32(data[summary : footer_at + footer_size - 4]) != crc:
+        raise RecordingError(f"{path} is damaged: checksum of the summary differs (bytes {summary} to {footer_at})")
+
+
+def _messages(path: Path) -> Iterator[tuple[str, Message]]:
+    topics: dict[int, str] = {}
+    with path.open("rb") as stream:
+        for record in StreamReader(stream, validate_crcs=True).records:
+            if isinstance(record, Header) and record.profile != _PROFILE:
+                raise ValueError(f"profile is {record.profile!r}, not {_PROFILE!r}")
+            if isinstance(record, Message):
+                yield topics[record.channel_id], record
+            elif hasattr(record, "topic"):
+                topics[record.id] = record.topic.removeprefix("/")
+            elif isinstance(record, Footer):
+                return
+
+
+def _metadata(path: Path) -> dict[str, str]:
+    with path.open("rb") as stream:
+        for record in make_reader(stream, validate_crcs=True).iter_metadata():
+            if record.name == "podhand":
+                return dict(record.metadata)
+    raise ValueError("it does not say by which build it was written")
+
+
+def _assemble(path: Path, parts: dict[str, list[bytes]], metadata: dict[str, str]) -> Recording:
+    if metadata.get("version") != str(RECORDING_VERSION):
+        raise RecordingError(
+            f"{path} has recording version {metadata.get('version')}, this build reads {RECORDING_VERSION}"
+        )
+    if metadata["layout_hash"] != str(_kernel.layout_hash()):
+        raise RecordingError(
+            f"{path} was written by build {metadata['build_id']} with other record layouts: replay it with that build "
+            f"(this is {_kernel.build_id()})"
+        )
+    if len(parts["configuration"]) != 1:
+        raise RecordingError(f"{path} holds {len(parts['configuration'])} configurations instead of one")
+    try:
+        return Recording(
+            path=path,
+            build_id=metadata.pop("build_id"),
+            layout_hash=metadata.pop("layout_hash"),
+            note=metadata,
+            config=np.frombuffer(parts["configuration"][0], _kernel.KERNEL_CONFIG_DTYPE)[0:1].reshape(()),
+            commands=tuple(_command(data) for data in parts["command"]),
+            ticks=np.frombuffer(b"".join(parts["ticks"]), TICK_DTYPE),
+            outcomes=np.frombuffer(b"".join(parts["outcome"]), _kernel.OUTCOME_DTYPE),
+            names=tuple(json.loads(text) for text in parts["names"]),
+        )
+    except (ValueError, IndexError, struct.error) as error:
+        raise RecordingError(f"{path} is damaged: a record has the wrong size ({error})") from error
+
+
+def _command(data: bytes) -> Command:
+    ticks, command, channel = _COMMAND_HEAD.unpack_from(data)
+    return Command(
+        ticks_before=ticks, name=_COMMANDS[command], channel=channel, payload=data[_COMMAND_HEAD.size :]
+    )
+
+
+# ---- replay -----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class Difference:
+    """The first place where a replay differs from its recording."""
+
+    tick: int
+    field: str
+    """Field of the outputs, with the axis for set-points."""
+    recorded: float
+    replayed: float
+
+    def in_words(self) -> str:
+        """Return one sentence."""
+        return f"tick {self.tick}, {self.field}: recorded {self.recorded!r}, replayed {self.replayed!r}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReplayReport:
+    """What a replay found."""
+
+    path: Path
+    ticks: int
+    commands: int
+    outcomes: int
+    same_build: bool
+    tolerance: float
+    """0 for the same build: outputs must agree bit for bit."""
+    first_difference: Difference | None
+    largest_difference: float
+    notes: tuple[str, ...] = field(default=())
+
+    @property
+    def identical(self) -> bool:
+        """The kernel gave the recorded outputs, within the tolerance."""
+        return self.first_difference is None
+
+    def in_words(self) -> str:
+        """Return what was compared and what came of it."""
+        how = "bit for bit" if self.same_build else f"within {self.tolerance:g}, as another build recorded them"
+        if self.first_difference is None:
+            return f"{self.ticks} ticks, {self.commands} commands and {self.outcomes} outcomes agree {how}"
+        return f"differs at {self.first_difference.in_words()} ({self.ticks} ticks compared {how})"
+
+
+def replay(path: Path) -> ReplayReport:
+    """Run a fresh kernel on the recorded configuration, inputs and commands; compare its outputs with the recorded.
+
+    Raises RecordingError when the recording cannot be read, or its commands are refused by this build.
+    """
+    recording = read_recording(path)
+    kernel = _kernel.Kernel()
+    try:
+        kernel.configure(recording.config)
+        outputs, outcomes = _run(kernel, recording)
+    except _kernel.KernelRefusal as refusal:
+        raise RecordingError(f"{path}: this build refuses what was accepted then: {refusal}") from refusal
+    same_build = recording.build_id == str(_kernel.build_id())
+    tolerance = 0.0 if same_build else OTHER_BUILD_TOLERANCE
+    first, largest = _compare(recording.ticks, outputs, tolerance)
+    if first is None:
+        first = _compare_outcomes(recording.outcomes, outcomes, tolerance)
+    return ReplayReport(
+        path=path,
+        ticks=len(outputs),
+        commands=len(recording.commands),
+        outcomes=len(recording.outcomes),
+        same_build=same_build,
+        tolerance=tolerance,
+        first_difference=first,
+        largest_difference=largest,
+    )
+
+
+def _run(kernel: Any, recording: Recording) -> tuple[NDArray[np.void], NDArray[np.void]]:
+    inputs = np.ascontiguousarray(recording.ticks["inputs"])
+    places = [command.ticks_before for command in recording.commands]
+    if any(place > len(inputs) for place in places) or places != sorted(places):
+        raise RecordingError(f"{recording.path}: commands lie outside the recorded ticks; the recording has a gap")
+    pieces, outcomes, done = [], [], 0
+    for command, place in zip(recording.commands, places, strict=True):
+        _tick_to(kernel, inputs, done, place, pieces, outcomes)
+        done = place
+        _give(kernel, command)
+    _tick_to(kernel, inputs, done, len(inputs), pieces, outcomes)
+    empty = np.empty(0, OUTPUTS_DTYPE)
+    return np.concatenate([empty, *pieces]), np.array(outcomes, _kernel.OUTCOME_DTYPE).reshape(-1)
+
+
+def _tick_to(
+    kernel: Any, inputs: NDArray[np.void], start: int, end: int, pieces: list[Any], outcomes: list[Any]
+) -> None:
+    # Short pieces, so that no outcome falls out of the kernel's queue.
+    for at in range(start, end, 500):
+        pieces.append(kernel.tick_many(inputs[at : min(at + 500, end)]).view(OUTPUTS_DTYPE))
+        while (record := kernel.take_outcome()) is not None:
+            outcomes.append(record)
+
+
+def _give(kernel: Any, command: Command) -> None:
+    match command.name:
+        case "submit":
+            kernel.submit(command.channel, np.frombuffer(command.payload, _kernel.SEGMENT_DTYPE))
+        case "cancel":
+            kernel.cancel(command.channel)
+        case "set_payload":
+            kernel.set_payload(command.channel, np.frombuffer(command.payload, _kernel.PAYLOAD_DTYPE)[0:1].reshape(()))
+        case "reset_fault":
+            kernel.reset_fault()
+
+
+def _compare(ticks: NDArray[np.void], outputs: NDArray[np.void], tolerance: float) -> tuple[Difference | None, float]:
+    recorded = ticks["outputs"]
+    first: Difference | None = None
+    commands, again = recorded["command"], outputs["command"]
+    apart = np.abs(commands - again)
+    # NaN is a difference unless both are NaN; the bit patterns decide for the same build.
+    differs = (commands.view(np.uint64) != again.view(np.uint64)) if tolerance == 0.0 else ~(apart <= tolerance)
+    largest = float(np.nanmax(apart)) if apart.size else 0.0
+    if differs.any():
+        row = int(np.argmax(differs.any(axis=1)))
+        which = int(np.argmax(differs[row]))
+        first = Difference(
+            tick=int(ticks["inputs"]["tick"][row]),
+            field=f"set-point of {Axis(which).name.lower()}",
+            recorded=float(commands[row, which]),
+            replayed=float(again[row, which]),
+        )
+    for name in ("digital", "stop_request", "tick"):
+        other = recorded[name] != outputs[name]
+        row = int(np.argmax(other)) if other.any() else -1
+        tick = int(ticks["inputs"]["tick"][row])
+        if other.any() and (first is None or tick < first.tick):
+            first = Difference(
+                tick=tick, field=name, recorded=float(recorded[name][row]), replayed=float(outputs[name][row])
+            )
+    return first, largest
+
+
+def _compare_outcomes(recorded: NDArray[np.void], again: NDArray[np.void], tolerance: float) -> Difference | None:
+    if len(again) < len(recorded):
+        tick = int(recorded[len(again)]["end_tick"])
+        return Difference(tick=tick, field="number of outcomes", recorded=len(recorded), replayed=len(again))
+    for row, (a, b) in enumerate(zip(recorded, again, strict=False)):
+        same = a.tobytes() == b.tobytes() if tolerance == 0.0 else a["cause"] == b["cause"] and a["code"] == b["code"]
+        if not same:
+            tick = int(a["end_tick"])
+            return Difference(tick=tick, field=f"outcome {row}", recorded=float(a["cause"]), replayed=float(b["cause"]))
+    return None
