@@ -95,7 +95,7 @@ class Chain {
     py::array_t<double> qd(config_.joints);
     double manipulability = 0.0;
     if (!podhand::differential_ik(config_, k, twist.data(), damping, qd.mutable_data(), &manipulability)) {
-      throw py::value_error("differential_ik: no finite joint speeds (singular without damping, or not finite)");
+      throw py::value_error("ik: no finite joint speeds (singular without damping, or not finite)");
     }
     return {qd, manipulability};
   }
@@ -188,7 +188,7 @@ void bind_kinematics(pybind11::module_& module) {
       .def("fk", &Chain::fk, py::arg("q"), "Return X_base_tool (4, 4) for joint positions (n,) [rad].")
       .def("jacobian", &Chain::jacobian, py::arg("q"),
            "Return J (6, n): rows v and w of the tool origin in base, for joint positions (n,) [rad].")
-      .def("differential_ik", &Chain::differential_ik, py::arg("q"), py::arg("twist_base"), py::arg("damping"),
+      .def("ik", &Chain::differential_ik, py::arg("q"), py::arg("twist_base"), py::arg("damping"),
            "Return joint speeds (n,) [rad/s] for a twist (6,) [m/s, rad/s] and the manipulability. Raises ValueError "
            "when there are none.");
   module.def("gravity_wrench", &weight, py::arg("R_base_sensor"), py::arg("mass_kg"), py::arg("com_sensor_m"),
