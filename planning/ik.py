@@ -10,6 +10,7 @@ from math import atan2, hypot, pi, sqrt
 
 import numpy as np
 import pinocchio as pin
+from scipy.optimize import least_squares
 
 from podhand.core.arm_model import ArmModel
 from podhand.core.errors import PlanningError
@@ -141,28 +142,31 @@ class Kinematics:
             return [] if q_wrist is None else [q_wrist]
         return found
 
-    def closest_miss(self, X_base_tool: Pose, q_seed_rad: FloatArray) -> tuple[float, FloatArray]:
+    def closest_miss(self, X_base_tool: Pose) -> tuple[float, FloatArray]:
         """Return how near the tool can come to an unreachable point: distance [m] and joint positions (n,) [rad]."""
-        best, best_q = np.inf, np.array(q_seed_rad)
-        for seed in self._miss_seeds(X_base_tool, q_seed_rad):
-            q = np.clip(seed, self.min_q_rad, self.max_q_rad)
-            for _ in range(60):
-                X, J = self._pose_and_jacobian(q, pin.ReferenceFrame.LOCAL_WORLD_ALIGNED)
-                # Orientation counts a tenth: the distance is what a person can act upon.
-                turn = 0.1 * X.rotation @ pin.log3(X.rotation.T @ X_base_tool[:3, :3])
-                error = np.concatenate([X_base_tool[:3, 3] - X.translation, turn])
-                J[3:] *= 0.1
-                step = J.T @ np.linalg.solve(J @ J.T + 1e-3 * np.eye(6), error)
-                q = np.clip(q + np.clip(step, -0.3, 0.3), self.min_q_rad, self.max_q_rad)
-            miss = float(np.linalg.norm(self.tool_pose(q)[:3, 3] - X_base_tool[:3, 3]))
-            if miss < best:
-                best, best_q = miss, q
-        return best, best_q
 
-    def _miss_seeds(self, X_base_tool: Pose, q_seed_rad: FloatArray) -> list[FloatArray]:
-        toward = np.array(q_seed_rad, dtype=np.float64)
-        toward[0] += atan2(X_base_tool[1, 3], X_base_tool[0, 3]) - atan2(*self.tool_pose(q_seed_rad)[1::-1, 3])
-        return [np.asarray(q_seed_rad), toward]
+        def error(q: FloatArray) -> FloatArray:
+            X = self.tool_pose(q)
+            # A radian counts as a metre: the answer is the distance with the tool turned as wanted.
+            turn = X[:3, :3] @ pin.log3(X[:3, :3].T @ X_base_tool[:3, :3])
+            return np.concatenate([X_base_tool[:3, 3] - X[:3, 3], turn])
+
+        bounds = (self.min_q_rad, self.max_q_rad)
+        seeds = [np.clip(q, self.min_q_rad + 1e-3, self.max_q_rad - 1e-3) for q in self._miss_seeds(X_base_tool)]
+        best = min(
+            (least_squares(error, q, bounds=bounds, max_nfev=60) for q in seeds), key=lambda fit: float(fit.cost)
+        )
+        q_best: FloatArray = best.x
+        return float(np.linalg.norm(error(q_best)[:3])), q_best
+
+    def _miss_seeds(self, X_base_tool: Pose) -> list[FloatArray]:
+        """Return some fixed postures, turned towards a point."""
+        bearing = atan2(X_base_tool[1, 3], X_base_tool[0, 3])
+        rng = np.random.default_rng(7)
+        seeds = [rng.uniform(-1.5, 1.5, self.joints) for _ in range(4)]
+        for seed in seeds:
+            seed[0] += bearing
+        return seeds
 
 
 def solve_ik(kinematics: Kinematics, X_base_tool: Pose, q_seed_rad: FloatArray) -> FloatArray:
@@ -197,18 +201,16 @@ def _why_unreachable(kinematics: Kinematics, X_base_tool: Pose, q_seed_rad: Floa
             f"{kinematics.min_q_rad[i]:.3f} … {kinematics.max_q_rad[i]:.3f} rad; "
             "choose another roll of the tool or another pose"
         )
-    miss, q = kinematics.closest_miss(X_base_tool, q_seed_rad)
+    miss, q = kinematics.closest_miss(X_base_tool)
     if miss < 1e-3:
         return (
             f"{place} can be reached, but not with this orientation of the tool; turn the tool or move the pose away "
             "from the arm's base"
         )
-    side = "nearer to" if np.linalg.norm(X_base_tool[:3, 3]) > np.linalg.norm(kinematics.tool_pose(q)[:3, 3]) else (
-        "further from"
-    )  # fmt: skip
+    nearest = "({:.3f}, {:.3f}, {:.3f})".format(*kinematics.tool_pose(q)[:3, 3])
     return (
-        f"{place} is out of reach: {kinematics.arm.name} ends {miss:.3f} m away from it; "
-        f"move the pose {side} the arm's base, or move the base"
+        f"{place} is out of reach of {kinematics.arm.name}: the nearest place it reaches is {nearest} m, {miss:.3f} m "
+        "away; move the pose there, or move the base"
     )
 
 

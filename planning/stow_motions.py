@@ -253,7 +253,8 @@ def _line(
     on_rails: bool = False,
     near_m: float | None = None,
 ) -> LinePath:
-    allowed = (("held item", "infeed"),) if on_rails else ()
+    # The item lies on the rails, and the paddles around a thin item nearly touch them.
+    allowed = (("held item", "infeed"), ("tool", "infeed rails")) if on_rails else ()
     try:
         return planner.straight_line(X_start, X_goal, before_rad[-1], state, near_m=near_m, allowed_contacts=allowed)
     except PlanningError as error:
