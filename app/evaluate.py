@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from podhand.app.episode import EpisodeJob, build_id, run_episode
 from rich.table import Table
 
 from podhand.app import words
-from podhand.app.episode import EpisodeJob, build_id, run_episode
 from podhand.app.results import RESULT_SCHEMA, Campaign, EpisodeResult, StowOutcome, causes
 from podhand.app.run_folder import RunFolder, new_run_path
 from podhand.app.shell import check_json_target, console, progress, write_json
@@ -136,7 +136,8 @@ def _print_summary(campaign: Campaign, path: Path) -> None:
         table.add_row(label, words.rate_phrase(summary, name))
     console.print(table)
     console.print(
-        f"{summary['units_per_hour']:.0f} units an hour · force limit exceeded in {summary['force_limit_violations']} · "
+        f"{summary['units_per_hour']:.0f} units an hour · "
+        f"force limit exceeded in {summary['force_limit_violations']} · "
         f"{summary['sim_seconds']:.0f} s simulated in {summary['wall_seconds']:.0f} s"
     )
     for cause, number in causes(campaign.episodes).items():

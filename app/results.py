@@ -3,22 +3,16 @@
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field
-from enum import StrEnum
 from typing import Any, Final
 
 from scipy.stats import binomtest
 
+from podhand.sim.scoring import StowOutcome
+
+__all__ = ["RESULT_SCHEMA", "Campaign", "EpisodeResult", "Step", "StowOutcome", "causes", "count", "wilson_ci95"]
+
 RESULT_SCHEMA: Final = "podhand-stow-1"
 """Version of the JSON of ``stow`` and ``evaluate``."""
-
-
-class StowOutcome(StrEnum):
-    """What came of an episode."""
-
-    SUCCESS = "success"
-    UNPRODUCTIVE = "unproductive"
-    """Nothing useful, nothing harmed."""
-    DEFECT = "defect"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -24,6 +24,7 @@ from podhand.core.errors import (
     PerceptionError,
     PodhandError,
     RecordingError,
+    StoppedByOperator,
 )
 
 P = ParamSpec("P")
@@ -88,7 +89,7 @@ _debug = _Debug()
 
 def exit_code_of(error: BaseException) -> ExitCode:
     """Return the exit status that an exception stands for."""
-    if isinstance(error, KeyboardInterrupt):
+    if isinstance(error, KeyboardInterrupt | StoppedByOperator):
         return ExitCode.INTERRUPTED
     if isinstance(error, _FAULT):
         return ExitCode.FAULT
@@ -104,7 +105,7 @@ def reports_errors(command: Callable[P, R]) -> Callable[P, R]:
             return command(*args, **kwargs)
         except (typer.Exit, typer.TyperException):
             raise
-        except KeyboardInterrupt as error:
+        except (KeyboardInterrupt, StoppedByOperator) as error:
             console.print("[yellow]Stopped by Ctrl-C.[/] The arm stands still.")
             raise typer.Exit(ExitCode.INTERRUPTED) from error
         except Exception as error:

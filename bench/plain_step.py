@@ -141,9 +141,11 @@ def kernel_step(p: PlainParameters) -> Any:
 def _compile() -> Callable[..., None]:
     import numba
 
-    @numba.njit(fastmath=False)  # type: ignore[untyped-decorator]
-    def plain(state, q, wrench, q_out, X_parent, X_tool, X_goal, mass, damping, stiffness, bias, payload, com, gain,
-              max_v, max_a, max_qd, max_qdd):  # type: ignore[no-untyped-def]  # fmt: skip
+    @numba.njit(fastmath=False)
+    def plain(
+        state: Any, q: Any, wrench: Any, q_out: Any, X_parent: Any, X_tool: Any, X_goal: Any, mass: Any, damping: Any,
+        stiffness: Any, bias: Any, payload: Any, com: Any, gain: Any, max_v: Any, max_a: Any, max_qd: Any, max_qdd: Any,
+    ) -> None:  # fmt: skip
         R, o, N = np.eye(3), np.zeros(3), np.empty((3, 3))
         Z, P = np.empty((6, 3)), np.empty((6, 3))
         for j in range(6):

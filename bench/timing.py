@@ -29,10 +29,21 @@ class Measurement:
         }  # fmt: skip
 
 
-def time_calls_ns(call: Callable[[], object], n: int) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
-    """Time ``n`` single calls; (n,) [ns] of wall time, the timer's own cost (some 40 ns) included."""
+def _nothing() -> None:
+    pass
+
+
+def time_calls_ns(
+    call: Callable[[], object], n: int, prepare: Callable[[], object] = _nothing
+) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+    """Time ``n`` single calls, each after ``prepare``.
+
+    Returns:
+        (n,) [ns] of wall time, the timer's own cost (some 40 ns) included, ``prepare`` not.
+    """
     clock, durations = time.perf_counter_ns, np.empty(n, np.int64)
     for i in range(n):
+        prepare()
         begin = clock()
         call()
         durations[i] = clock() - begin
@@ -40,17 +51,24 @@ def time_calls_ns(call: Callable[[], object], n: int) -> np.ndarray[tuple[int], 
 
 
 def measure(
-    name: str, ours: Callable[[], object], peers: Mapping[str, Callable[[], object]], *, n: int, rounds: int = 5
+    name: str,
+    ours: Callable[[], object],
+    peers: Mapping[str, Callable[[], object]],
+    *,
+    n: int,
+    rounds: int = 5,
+    prepare: Callable[[], object] = _nothing,
 ) -> Measurement:
     """Time ours and its peers in turn, so that a change of the machine's load meets all of them.
 
-    Slow peers get fewer calls per round, so that a round stays short; percentiles are of ours.
+    Slow peers get fewer calls per round, so that a round stays short; percentiles are of ours. ``prepare`` runs before
+    each call of ours, untimed.
     """
     warm = {peer: int(np.median(time_calls_ns(call, 20))) for peer, call in peers.items()}
     own: list[np.ndarray[Any, np.dtype[np.int64]]] = []
     ratios: dict[str, list[float]] = {peer: [] for peer in peers}
     for _ in range(rounds):
-        durations = time_calls_ns(ours, n)
+        durations = time_calls_ns(ours, n, prepare)
         own.append(durations)
         for peer, call in peers.items():
             calls = max(50, min(n, int(0.3e9 / max(warm[peer], 1))))
