@@ -1,15 +1,17 @@
 """The motions of one stow, planned and checked from numbers: infeed, transfer, bin, park, and the way back."""
 
 from dataclasses import dataclass, replace
-from math import hypot, pi
+from math import pi
 
 import numpy as np
 
 from podhand.core.errors import PlanningError
+from podhand.core.ports import PresentedItem
 from podhand.core.poses import FloatArray, Pose
 from podhand.core.tooling import StowTool
 from podhand.planning.cell_model import CellState, HeldItem, WaitingItem, roll_pose
 from podhand.planning.motion import PARK_Q_RAD, JointPath, LinePath, MotionPlanner
+from podhand.planning.stow import StowPlan
 
 Point = tuple[float, float, float]
 
@@ -20,6 +22,8 @@ PALM_GAP_M = 0.005
 """At least this much room stays between the item and the palm; a very long item then reaches out of the mouth."""
 ITEM_OVER_EDGE_M = 0.005
 """The item's bottom is this far over the paddles' lower edge."""
+BLADE_CLEARANCE_M = 0.001
+"""The blade may pass this near to the walls inside the bin: it is soft and force-limited."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,9 +43,14 @@ class StowMotionRequest:
     base_height_m: float
     entry_bin_m: Point
     """Mouth where the tool stops in front of the bin and the blade goes in."""
+    sweep_end_bin_m: Point
+    """Mouth at the end of the sweep; the entry point when there is none."""
     eject_bin_m: Point
-    """Mouth where the item is ejected: ``entry_bin_m`` moved sideways by the sweep."""
+    """Mouth where the item is ejected."""
     blade_extension_m: float
+    """While it sweeps; 0 when it does not."""
+    blade_stays: bool = False
+    """The blade stays out between the end of the sweep and the ejection."""
     hook_hold_m: Point | None = None
     """Hook point while the bands are held down, base frame; None when there is no band arm."""
     hook_travel_m: tuple[Point, ...] = ()
@@ -49,6 +58,53 @@ class StowMotionRequest:
     approach_x_bin_m: float = -0.20
     retreat_x_bin_m: float = -0.25
     lift_m: float = 0.10
+
+    @classmethod
+    def of_plan(
+        cls,
+        plan: StowPlan,
+        presented: PresentedItem,
+        *,
+        X_base_bin: Pose,
+        base_height_m: float,
+        tool: StowTool,
+        receive_margin_m: float = 0.020,
+        hook_hold_m: Point | None = None,
+        hook_travel_m: tuple[Point, ...] = (),
+    ) -> "StowMotionRequest":
+        """Take the numbers from a stow plan.
+
+        Args:
+            plan: the decision; its places are in the found bin frame.
+            presented: the waiting item.
+            X_base_bin: the bin as found.
+            base_height_m: base frame over the floor.
+            tool: gives the largest opening.
+            receive_margin_m: the paddles straddle the item with this much more than its width, within their range.
+            hook_hold_m: hook point while the bands are held down, base frame; None when there is no band arm.
+            hook_travel_m: further places of the hook during the transfers.
+        """
+        length, width, height = plan.item_size_m
+
+        def mouth(y_m: float) -> Point:
+            return (plan.mouth_x_m, y_m, plan.tool_z_m)
+
+        return cls(
+            X_base_item=presented.X_base_item,
+            item_size_m=(length, width, height),
+            roll_rad=plan.roll_rad,
+            receive_opening_m=min(width + receive_margin_m, tool.max_opening_m),
+            held_opening_m=width,
+            X_base_bin=X_base_bin,
+            base_height_m=base_height_m,
+            entry_bin_m=mouth(plan.y_entry_m),
+            sweep_end_bin_m=mouth(plan.y_entry_m + plan.sweep_direction * plan.sweep_distance_m),
+            eject_bin_m=mouth(plan.y_eject_m),
+            blade_extension_m=plan.blade_extension_m,
+            blade_stays=plan.blade_stays,
+            hook_hold_m=hook_hold_m,
+            hook_travel_m=hook_travel_m,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,7 +121,9 @@ class StowMotions:
     approach: LinePath
     """To the mouth of the bin."""
     sweep: LinePath | None
-    """Sideways with the blade in the bin; None when entry and eject point are the same."""
+    """Sideways with the blade in the bin; None without a sweep."""
+    shift: LinePath | None
+    """From the end of the sweep to where the item is ejected; None when that is the same place."""
     retreat: LinePath
     """Empty tool away from the bin."""
     to_park: JointPath
@@ -130,16 +188,23 @@ def plan_stow_motions(
     )
     to_bin = _joint(planner, "way to the bin", lift.waypoints_rad[-1], X_before, states.held_on_the_way)
     approach = _line(planner, "approach to the bin", X_before, X_entry, to_bin.waypoints_rad, states.held_at_bin)
-    at_bin = approach
-    sweep = None
-    if hypot(*np.subtract(request.eject_bin_m, request.entry_bin_m)) > 1e-4 or request.blade_extension_m > 0.0:
-        at_bin = _line(planner, "sweep", X_entry, X_eject, approach.waypoints_rad, states.sweeping, near_m=0.001)
-        sweep = at_bin if at_bin.length_m > 1e-4 else None
+    at_bin, sweep, shift = approach, None, None
+    X_swept = bin_pose(request.X_base_bin, request.sweep_end_bin_m, request.roll_rad)
+    if request.blade_extension_m > 0.0:
+        sweep = at_bin = _line(
+            planner, "sweep", X_entry, X_swept, at_bin.waypoints_rad, states.sweeping, near_m=BLADE_CLEARANCE_M
+        )
+    if np.linalg.norm(X_eject[:3, 3] - X_swept[:3, 3]) > 1e-4:
+        state = states.sweeping if request.blade_stays else states.held_at_bin
+        shift = at_bin = _line(
+            planner, "way to the place of ejection", X_swept, X_eject, at_bin.waypoints_rad, state,
+            near_m=BLADE_CLEARANCE_M,
+        )  # fmt: skip
     retreat = _line(planner, "retreat from the bin", X_eject, X_away, at_bin.waypoints_rad, states.empty_at_bin)
     to_park = _joint(planner, "way to park", retreat.waypoints_rad[-1], q_park_rad, states.empty_on_the_way)
     return StowMotions(
         to_infeed=to_infeed, forward=forward, lift=lift, to_bin=to_bin, approach=approach, sweep=sweep,
-        retreat=retreat, to_park=to_park,
+        shift=shift, retreat=retreat, to_park=to_park,
     )  # fmt: skip
 
 

@@ -52,7 +52,8 @@ def request_of(column: int, row: int, roll: float, size_m: tuple[float, float, f
         X_base_bin=X_base_bin,
         base_height_m=base_height(row),
         entry_bin_m=(-0.015, -0.03, 0.070),
-        eject_bin_m=(-0.015, 0.03, 0.070),
+        sweep_end_bin_m=(-0.015, 0.03, 0.070),
+        eject_bin_m=(-0.015, 0.01, 0.070),
         blade_extension_m=0.25,
         hook_hold_m=(hold[0], hold[1], hold[2]),
         hook_travel_m=(park, (above[0], above[1], above[2])),
@@ -310,7 +311,8 @@ def test_whole_stow_and_return_are_planned(
         motions.approach,
     ]
     assert motions.sweep is not None
-    chain += [motions.sweep, motions.retreat, motions.to_park]
+    assert motions.shift is not None
+    chain += [motions.sweep, motions.shift, motions.retreat, motions.to_park]
     for before, after in pairwise(chain):
         np.testing.assert_allclose(before.waypoints_rad[-1], after.waypoints_rad[0], atol=1e-4)
     np.testing.assert_array_equal(motions.to_park.waypoints_rad[-1], PARK_Q_RAD)
@@ -328,7 +330,7 @@ def _assert_clear_of_the_face(motions: StowMotions, request: StowMotionRequest) 
 
 def test_sweep_into_the_wall_is_refused(planner: MotionPlanner) -> None:
     request = request_of(2, 3, 0.0, (0.20, 0.06, 0.10))
-    beyond = StowMotionRequest(**{**vars(request), "eject_bin_m": (-0.015, -0.12, 0.07)})
+    beyond = StowMotionRequest(**{**vars(request), "sweep_end_bin_m": (-0.015, -0.12, 0.07)})
     with pytest.raises(PlanningError, match=r"sweep: .*blade would .* pod right of the bin"):
         plan_stow_motions(planner, PARK_Q_RAD, beyond)
 
