@@ -253,7 +253,7 @@ def station_check(station: Annotated[str, typer.Argument(metavar="NAME_OR_FILE")
 @reports_errors
 def bench_loop(
     json_file: JsonOption = None,
-    ticks: Annotated[int, typer.Option("--ticks", min=1000, help="Timed ticks per round.")] = 20_000,
+    ticks: Annotated[int, typer.Option("--ticks", min=1000, max=100_000, help="Timed ticks per round.")] = 20_000,
 ) -> None:
     """Time the kernel's tick and a plain control step, interleaved with numba and numpy doing the same step.
 

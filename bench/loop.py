@@ -96,7 +96,7 @@ def _compliant_hold(station: Station) -> Segment:
     return Segment(
         name="hold",
         limits=SegmentLimits.for_station(station, force_norm_n=station.forces.sweep_n, speed_m_s=0.1),
-        timeout_s=3600.0,
+        timeout_s=600.0,
         arm=Twist(),
         law=(straight, straight, straight, turn, turn, turn),
         until={"never": abs(ft.force.x) > 1000.0},

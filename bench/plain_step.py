@@ -105,17 +105,11 @@ def numpy_step(p: PlainParameters) -> Step:
 
 
 def numba_step(p: PlainParameters) -> Step:
-    """Return the step compiled by numba, written out in loops as numba likes it."""
-    compiled = _compile()
-    state = np.zeros((3, 6))
-    arguments: tuple[Any, ...] = (
-        p.X_parent_joint, p.X_flange_tool, p.X_base_goal, p.mass, p.damping, p.stiffness, p.bias, p.payload_kg,
-        p.com_sensor_m, p.gain, p.max_speed, p.max_acceleration, p.max_joint_speed_rad_s,
-        p.max_joint_acceleration_rad_s2,
-    )  # fmt: skip
+    """Return the step compiled by numba, written out in loops as numba likes it, the parameters as constants."""
+    compiled, state = _compile(p), np.zeros((3, 6))
 
     def step(q_rad: FloatArray, wrench: FloatArray, q_out_rad: FloatArray) -> None:
-        compiled(state, q_rad, wrench, q_out_rad, *arguments)
+        compiled(state, q_rad, wrench, q_out_rad)
 
     return step
 
@@ -138,14 +132,16 @@ def kernel_step(p: PlainParameters) -> Any:
     )
 
 
-def _compile() -> Callable[..., None]:
+def _compile(p: PlainParameters) -> Callable[..., None]:
     import numba
 
+    X_parent, X_tool, X_goal = p.X_parent_joint, p.X_flange_tool, p.X_base_goal
+    mass, damping, stiffness, bias = p.mass, p.damping, p.stiffness, p.bias
+    payload, com, gain, max_v, max_a = p.payload_kg, p.com_sensor_m, p.gain, p.max_speed, p.max_acceleration
+    max_qd, max_qdd = p.max_joint_speed_rad_s, p.max_joint_acceleration_rad_s2
+
     @numba.njit(fastmath=False)
-    def plain(
-        state: Any, q: Any, wrench: Any, q_out: Any, X_parent: Any, X_tool: Any, X_goal: Any, mass: Any, damping: Any,
-        stiffness: Any, bias: Any, payload: Any, com: Any, gain: Any, max_v: Any, max_a: Any, max_qd: Any, max_qdd: Any,
-    ) -> None:  # fmt: skip
+    def plain(state: Any, q: Any, wrench: Any, q_out: Any) -> None:
         R, o, N = np.eye(3), np.zeros(3), np.empty((3, 3))
         Z, P = np.empty((6, 3)), np.empty((6, 3))
         for j in range(6):
