@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <initializer_list>
 
 namespace podhand::safety {
 namespace {
@@ -18,22 +19,23 @@ constexpr double kStopRoom = 1e-11;
 bool positive(double value) { return value > 0.0 && value < kMaxMagnitude; }
 bool moderate(double value) { return std::abs(value) < kMaxMagnitude; }  // false for a NaN
 
+double dot(const double* a, const double* b) { return a[0] * b[0] + a[1] * b[1] + a[2] * b[2]; }
+double length(const double* v) { return std::sqrt(dot(v, v)); }
+
 bool is_pose(const double X[12]) {
   for (int i = 0; i < 12; ++i) {
     if (!moderate(X[i])) return false;
   }
   for (int a = 0; a < 3; ++a) {
     for (int b = 0; b < 3; ++b) {
-      const double dot = X[3 * a] * X[3 * b] + X[3 * a + 1] * X[3 * b + 1] + X[3 * a + 2] * X[3 * b + 2];
-      if (std::abs(dot - (a == b ? 1.0 : 0.0)) > kRotationTolerance) return false;
+      const double product = dot(X + 3 * a, X + 3 * b);
+      if (std::abs(product - (a == b ? 1.0 : 0.0)) > kRotationTolerance) return false;
     }
   }
   const double determinant =
       X[0] * (X[4] * X[8] - X[5] * X[7]) - X[1] * (X[3] * X[8] - X[5] * X[6]) + X[2] * (X[3] * X[7] - X[4] * X[6]);
   return determinant > 0.0;
 }
-
-double length(const double* v) { return std::sqrt(v[0] * v[0] + v[1] * v[1] + v[2] * v[2]); }
 
 /// Ratios of successive terms of the two series.
 constexpr double kSineSteps[8] = {1.0 / 6, 1.0 / 20, 1.0 / 42, 1.0 / 72, 1.0 / 110, 1.0 / 156, 1.0 / 210, 1.0 / 272};
@@ -69,34 +71,50 @@ void sine_cosine(double angle, double& sine, double& cosine) {
   }
 }
 
-/// Moves a point given in `X`'s frame, and the speed of that point there, into the parent's frame.
-void to_parent(const double X[12], double point[3], double velocity[3]) {
-  double p[3], v[3];
-  for (int r = 0; r < 3; ++r) {
-    p[r] = X[3 * r] * point[0] + X[3 * r + 1] * point[1] + X[3 * r + 2] * point[2] + X[9 + r];
-    v[r] = X[3 * r] * velocity[0] + X[3 * r + 1] * velocity[1] + X[3 * r + 2] * velocity[2];
-  }
-  std::copy(p, p + 3, point);
-  std::copy(v, v + 3, velocity);
+/// The tool origin, and what it does while the joints turn at constant speeds.
+struct ToolMotion {
+  double point[3]{}, velocity[3]{}, acceleration[3]{};
+};
+
+void rotate(const double X[12], double v[3]) {
+  const double x = v[0], y = v[1], z = v[2];
+  for (int r = 0; r < 3; ++r) v[r] = X[3 * r] * x + X[3 * r + 1] * y + X[3 * r + 2] * z;
 }
 
-/// |J(q) qd|, the speed of the tool origin [m/s], from the tool back to the base.
-double tool_speed(const LimiterConfig& config, const double* q, const double* qd) {
-  double point[3] = {0.0, 0.0, 0.0}, velocity[3] = {0.0, 0.0, 0.0};
-  to_parent(config.X_flange_tool, point, velocity);
-  for (int j = config.joints - 1; j >= 0; --j) {
-    double s, c;
-    sine_cosine(q[j], s, c);
-    // Velocity in the turning frame, plus that of the turning itself, then turned.
-    const double vx = velocity[0] - qd[j] * point[1], vy = velocity[1] + qd[j] * point[0];
-    const double px = point[0], py = point[1];
-    point[0] = c * px - s * py;
-    point[1] = s * px + c * py;
-    velocity[0] = c * vx - s * vy;
-    velocity[1] = s * vx + c * vy;
-    to_parent(config.X_parent_joint[j], point, velocity);
+void to_parent(const double X[12], ToolMotion& tool) {
+  rotate(X, tool.point);
+  rotate(X, tool.velocity);
+  rotate(X, tool.acceleration);
+  for (int r = 0; r < 3; ++r) tool.point[r] += X[9 + r];
+}
+
+/// Adds a turning about z, then turns.
+void turn(double angle, double rate, ToolMotion& tool) {
+  double s, c;
+  sine_cosine(angle, s, c);
+  double* p = tool.point;
+  double* v = tool.velocity;
+  double* a = tool.acceleration;
+  a[0] -= 2.0 * rate * v[1] + rate * rate * p[0];
+  a[1] += 2.0 * rate * v[0] - rate * rate * p[1];
+  v[0] -= rate * p[1];
+  v[1] += rate * p[0];
+  for (double* vector : {p, v, a}) {
+    const double x = vector[0], y = vector[1];
+    vector[0] = c * x - s * y;
+    vector[1] = s * x + c * y;
   }
-  return length(velocity);
+}
+
+/// From the tool back to the base.
+ToolMotion tool_motion(const LimiterConfig& config, const double* q, const double* qd) {
+  ToolMotion tool;
+  to_parent(config.X_flange_tool, tool);
+  for (int j = config.joints - 1; j >= 0; --j) {
+    turn(q[j], qd[j], tool);
+    to_parent(config.X_parent_joint[j], tool);
+  }
+  return tool;
 }
 
 /// Largest tool speed on a uniform stop that begins with tool speed w and takes T; `growth` bounds d|J v|/dt at full
@@ -299,18 +317,35 @@ void Limiter::limit_axis(int i, double speed, double stop_time_s, double dt_s, R
 double Limiter::tool_speed_factor(const double* speed, double stop_time_s, double dt_s) const noexcept {
   const double limit = kRoom * config_.max_tool_speed_m_s;
   const double* v = speed + kArm0;
-  double bound = 0.0, growth = 0.0, sum_before = 0.0;
+  // A derivative of the tool's position by any joints is at most the reach of the last of them.
+  double bound = 0.0, growth = 0.0, bend = 0.0, sum = 0.0;
   for (int j = 0; j < config_.joints; ++j) {
-    const double size = std::abs(v[j]);
-    bound += size * reach_m_[j];
-    growth += reach_m_[j] * size * (size + 2.0 * sum_before);  // pairs (i <= j): the reach of the later joint counts
-    sum_before += size;
+    const double before = sum;
+    sum += std::abs(v[j]);
+    bound += reach_m_[j] * (sum - before);
+    growth += reach_m_[j] * (sum * sum - before * before);
+    bend += reach_m_[j] * (sum * sum * sum - before * before * before);
   }
   if (bound <= limit) return 1.0;  // no pose is long enough
-  const double now = tool_speed(config_, previous_ + kArm0, v);
+  const ToolMotion tool = tool_motion(config_, previous_ + kArm0, v);
+  const double now = length(tool.velocity);
+  const double square = dot(tool.acceleration, tool.acceleration);
+  // |J v| along q + s v is |w + s a| and at most s^2 / 2 bend more; beyond s0 = f dt it is at most
+  // w0 + (s - s0) G with G = (w a)+ / w0 + s0 bend + (way / 2) (a^2 / w0 + bend), and never more than w0 + (s - s0)
+  // growth.
   const auto peak = [&](double f) {
-    const double at_end = f * (now + f * dt_s * growth);  // bounds |J v| along this step and at its end
-    return stop_peak(at_end, f * f * growth, f * stop_time_s);
+    const double s0 = f * dt_s;
+    double w[3];
+    for (int r = 0; r < 3; ++r) w[r] = tool.velocity[r] + s0 * tool.acceleration[r];
+    const double size = length(w);
+    const double most = std::max(now, size) + 0.5 * s0 * s0 * bend;  // |w + s a| is convex: largest at an end
+    const double way = 0.5 * f * f * stop_time_s;
+    double rise = growth;
+    if (size > 0.0) {
+      const double start = std::max(0.0, dot(w, tool.acceleration)) / size + s0 * bend;
+      rise = std::min(rise, start + 0.5 * way * (square / size + bend));
+    }
+    return stop_peak(f * most, f * f * rise, f * stop_time_s);
   };
   if (peak(1.0) <= limit) return 1.0;
   double low = 0.0, high = 1.0;

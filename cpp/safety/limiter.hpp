@@ -22,9 +22,9 @@
 /// so a path is slowed, never bent. alpha is the largest for which the limits hold in this step and the uniform stop
 /// from the new state stays inside them. The uniform stop scales the group's speed v down along its own direction as
 /// fast as every axis allows: it takes T = max_i |v_i| / a_i and, whatever the later dt >= kMinDt, at most |v_i| D(T)
-/// of way with D = (T - kMinDt / 2)^2 / (2 T), or none when T < kMinDt. For the tool speed, the growth of |J v| on the
-/// way is bounded by sum |v_i| |v_j| L_max(i,j), L_i the length of the chain from joint i to the tool. All of this is
-/// computed, in closed form or with a fixed number of bisections.
+/// of way with D = (T - kMinDt / 2)^2 / (2 T), or none when T < kMinDt. The tool speed on the way is bounded from its
+/// first two derivatives along the motion and the lengths of the chain, so near its limit alpha may be a little less
+/// than the largest. All of this is computed, in closed form or with a fixed number of bisections.
 ///
 /// When alpha = 1 does not hold, or when desired stands still, alpha is lowered further (as far as the accelerations
 /// allow) so that the stop does not pass a desired point that goes on at its present speed; otherwise a jump of the

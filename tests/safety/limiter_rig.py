@@ -3,8 +3,8 @@
 from dataclasses import dataclass, field
 
 import numpy as np
-
 from podhand._kernel import Limiter
+
 from podhand.core.arm_model import UR10E
 from podhand.core.poses import FloatArray, pack_pose, pose, rotation_rpy
 

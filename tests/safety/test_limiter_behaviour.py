@@ -18,8 +18,8 @@ from limiter_rig import (
     Rig,
     tool_positions,
 )
-
 from podhand._kernel import Limiter
+
 from podhand.core.arm_model import UR10E
 from podhand.core.poses import FloatArray, pack_pose
 
@@ -153,7 +153,7 @@ def test_a_reversal_brakes_at_the_full_acceleration(axis: int) -> None:
 
 @pytest.mark.parametrize("seed", range(10))
 def test_alpha_is_the_largest(seed: int) -> None:
-    """Two per cent more would break a limit at once, or leave no way to stop; five where the tool speed is bounded."""
+    """Two per cent more would break a limit at once, or leave no way to stop."""
     random = np.random.default_rng(seed)
     rig = Rig()
     target = HOME + random.choice([-1.0, 1.0], AXES) * 100.0
@@ -192,20 +192,20 @@ def may_move(x: FloatArray, group: slice, v: FloatArray, before: FloatArray, dt:
     return True
 
 
-@pytest.mark.parametrize("seed", range(30))
+@pytest.mark.parametrize("seed", [8, 76, 112, 152, 174, 177, 219, 241])
 def test_tool_speed_holds_on_long_stops(seed: int) -> None:
     """With weak brakes the arm stretches while it stops, and the tool gains speed although every joint slows down."""
     random = np.random.default_rng(seed)
     start = HOME.copy()
-    start[ARM] = [0.0, random.uniform(-2.4, -0.5), random.uniform(-2.5, 2.5), 0.0, 1.0, 0.0]
-    rig = Rig(start=start, acceleration_share=0.04)
-    desired = np.tile(start, (9000, 1))
-    desired[:, 1] = MIN_POSITION[1] if seed % 2 else MAX_POSITION[1]
-    desired[:, 2] = MIN_POSITION[2] if seed % 3 else MAX_POSITION[2]
-    desired[:, 0] = random.choice([-3.0, 3.0])
-    moment = int(random.integers(500, 4500))
-    desired[moment:] = np.nan
-    rig.run(desired, np.full(9000, 1e-3))
+    start[ARM] = [0, random.uniform(-2.4, -0.1), random.choice([-1, 1]) * random.uniform(1.5, 2.5), 0, 1, 0]
+    unfold = -np.sign(start[2])
+    rig = Rig(start=start, acceleration_share=float(random.choice([0.01, 0.02, 0.05, 0.1])))
+    desired = np.tile(start, (6000, 1))
+    desired[:, 2] = 2.6 * unfold
+    desired[:, 1] += 2.0 * random.choice([0.0, unfold, -unfold])
+    desired[:, 0] = random.choice([-3.0, 3.0, 0.0])
+    desired[random.integers(300, 4000) :] = np.nan
+    rig.run(desired, np.full(6000, 2e-3))
     rig.judge()
 
 
