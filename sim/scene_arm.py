@@ -45,7 +45,7 @@ def add_arm(worldbody: Element, arm: ArmModel, X_world_base: Pose, drives: Drive
     add(base, "geom", name="base", type="cylinder", size="0.095 0.045", pos="0 0 0.045", **_GREY, **contact(Part.ARM))
     height_m = float(X_world_base[2, 3])
     add_box(base, "lift_plate", (0.36, 0.5, 0.02), (-0.06, 0, -0.01), rgba="0.3 0.32 0.35 1", **SCENERY)
-    add_box(base, "lift_column", (0.14, 0.22, 2.6), (-0.32, 0, 1.3 - height_m), rgba="0.38 0.4 0.43 1", **SCENERY)
+    add_box(base, "lift_column", (0.14, 0.22, 2.6), (-0.40, 0, 1.3 - height_m), rgba="0.38 0.4 0.43 1", **SCENERY)
     body = base
     for i, link in enumerate(arm.links):
         body = add_body(body, link.name, link.X_parent_joint, gravcomp="1")

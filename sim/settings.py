@@ -37,7 +37,7 @@ class BandSettings:
     nodes: int = 11
     prong_y_m: float = 0.135
     """The hook's prongs stand at ± this."""
-    park_base_m: tuple[float, float, float] = (0.80, 0.0, -0.30)
+    park_base_m: tuple[float, float, float] = (1.05, 0.0, -0.30)
     """Hook point at rest in the base frame; y counts from the active column."""
 
 
@@ -64,10 +64,10 @@ class SimSettings:
     """The simulated workcell around arm, tool and pod."""
 
     tick_s: float = 0.001
-    home_q_rad: tuple[float, ...] = (1.643, -1.702, 2.230, -0.529, 0.072, -1.571)
-    base_x_m: float = -1.05
+    home_q_rad: tuple[float, ...] = (-0.5911, -1.4573, -2.0787, -2.7472, -2.1619, -1.5708)
+    base_x_m: float = -1.30
     base_below_bin_floor_m: float = 0.10
-    infeed_base_m: tuple[float, float] = (0.45, -0.95)
+    infeed_base_m: tuple[float, float] = (0.80, -0.95)
     """Middle of the presented item, x and y in the base frame."""
     rail_top_base_m: float = 0.15
     blade_bending_n_m_rad: float = 100.0
