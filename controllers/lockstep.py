@@ -203,8 +203,8 @@ class LockstepHost:
     def _stop(self) -> None:
         """Bring everything to rest, then tell every client."""
         self._stop_asked = False
-        self._bring_to_rest()
         self.session.close(StoppedByOperator("stopped on request: every channel was brought to rest, nothing moves"))
+        self._bring_to_rest()  # the clients get to know after this
 
     def _bring_to_rest(self) -> None:
         self.session.cancel()

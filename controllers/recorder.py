@@ -324,17 +324,19 @@ def replay(path: Path) -> ReplayReport:
     kernel = _kernel.Kernel()
     try:
         kernel.configure(recording.config)
-        outputs, outcomes = _run(kernel, recording)
     except _kernel.KernelRefusal as refusal:
-        raise RecordingError(f"{path}: this build refuses what was accepted then: {refusal}") from refusal
+        raise RecordingError(f"{path}: this build refuses the recorded parameters: {refusal}") from refusal
+    run = _run(kernel, recording)
     same_build = recording.build_id == str(_kernel.build_id())
     tolerance = 0.0 if same_build else OTHER_BUILD_TOLERANCE
-    first, largest = _compare(recording.ticks, outputs, tolerance)
+    first, largest = _compare(recording.ticks[: len(run.outputs)], run.outputs, tolerance)
+    if first is None and run.refusal:
+        raise RecordingError(f"{path}: this build refuses a command that was accepted then: {run.refusal}")
     if first is None:
-        first = _compare_outcomes(recording.outcomes, outcomes, tolerance)
+        first = _compare_outcomes(recording.outcomes, run.outcomes, tolerance)
     return ReplayReport(
         path=path,
-        ticks=len(outputs),
+        ticks=len(run.outputs),
         commands=len(recording.commands),
         outcomes=len(recording.outcomes),
         same_build=same_build,
@@ -344,19 +346,37 @@ def replay(path: Path) -> ReplayReport:
     )
 
 
-def _run(kernel: Any, recording: Recording) -> tuple[NDArray[np.void], NDArray[np.void]]:
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Run:
+    outputs: NDArray[np.void]
+    outcomes: NDArray[np.void]
+    refusal: str
+    """Why a recorded command was refused, which ends the run; empty otherwise."""
+
+
+def _run(kernel: Any, recording: Recording) -> _Run:
     inputs = np.ascontiguousarray(recording.ticks["inputs"])
     places = [command.ticks_before for command in recording.commands]
     if any(place > len(inputs) for place in places) or places != sorted(places):
         raise RecordingError(f"{recording.path}: commands lie outside the recorded ticks; the recording has a gap")
-    pieces, outcomes, done = [], [], 0
+    pieces: list[Any] = [np.empty(0, OUTPUTS_DTYPE)]
+    outcomes: list[Any] = []
+    done, refusal = 0, ""
     for command, place in zip(recording.commands, places, strict=True):
         _tick_to(kernel, inputs, done, place, pieces, outcomes)
         done = place
-        _give(kernel, command)
-    _tick_to(kernel, inputs, done, len(inputs), pieces, outcomes)
-    empty = np.empty(0, OUTPUTS_DTYPE)
-    return np.concatenate([empty, *pieces]), np.array(outcomes, _kernel.OUTCOME_DTYPE).reshape(-1)
+        try:
+            _give(kernel, command)
+        except _kernel.KernelRefusal as error:  # a run that has gone another way may not fit the commands any more
+            refusal = f"{command.name} after {place} ticks: {error}"
+            break
+    if not refusal:
+        _tick_to(kernel, inputs, done, len(inputs), pieces, outcomes)
+    return _Run(
+        outputs=np.concatenate(pieces),
+        outcomes=np.array(outcomes, _kernel.OUTCOME_DTYPE).reshape(-1),
+        refusal=refusal,
+    )
 
 
 def _tick_to(

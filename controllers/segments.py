@@ -182,7 +182,7 @@ class SegmentLimits:
     damping_n_s_m: float
     """D of the yield: above 80 % of a force limit the tool gives way at (F - 0.8 limit) / D."""
     contact_stiffness_n_m: float
-    """Declared stiffness of what may be touched, for the damping gate."""
+    """Declared stiffness of what may be touched, for damping gate and approach speed; 0: free space, no cap."""
     force_n: tuple[float, float, float] = (inf, inf, inf)
     """Per axis of the segment's frame."""
     axis_force: Mapping[Axis, float] = field(default_factory=dict)

@@ -292,12 +292,10 @@ class Session:
                 wait.future.set_result(None)
 
     def close(self, reason: PodhandError) -> None:
-        """Refuse everything from now on with ``reason``; who waits gets it at once."""
+        """Refuse everything from now on with ``reason``; who waits gets it when the host lets clients run again."""
         self._closed_by = reason
         futures: list[asyncio.Future[Any]] = [job.future for job in self._jobs.values()]
         futures += [wait.future for wait in self._waits]
-        self._jobs.clear()
-        self._waits.clear()
         for future in futures:
             if not future.done():
                 future.set_exception(reason)
