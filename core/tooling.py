@@ -26,7 +26,7 @@ class StowTool:
     """Between the paddle's outer face and the blade."""
     blade_thickness_m: float = 0.002
     blade_half_height_m: float = 0.045
-    blade_rest_m: float = 0.010
+    blade_rest_m: float = 0.004
     """The retracted blade's tip is this far out of the mouth."""
     blade_stroke_m: float = 0.34
     palm_length_m: float = 0.06
