@@ -12,7 +12,16 @@ from podhand.core.poses import FloatArray, Pose, inverse, pack_pose, pose
 from podhand.core.station import Station
 from podhand.core.station_schema import AxisBlock, SpeedAxisBlock
 
-__all__ = ["EMPTY_PAYLOAD", "HELD_PAYLOAD", "LEAVING_PAYLOAD", "X_flange_sensor", "check_config", "kernel_config", "payload_record"]
+__all__ = [
+    "EMPTY_PAYLOAD",
+    "HELD_PAYLOAD",
+    "LEAVING_PAYLOAD",
+    "X_flange_sensor",
+    "build_id",
+    "check_config",
+    "kernel_config",
+    "payload_record",
+]
 
 EMPTY_PAYLOAD = 0
 """Index of the tool without an item."""
@@ -131,3 +140,8 @@ def check_config(config: NDArray[np.void]) -> None:
         _kernel.validate_config(config)
     except _kernel.KernelRefusal as refusal:
         raise ConfigError(f"the kernel refuses the station's parameters: {refusal}") from refusal
+
+
+def build_id() -> str:
+    """Return which build of the kernel runs; recordings replay bit for bit on the same one."""
+    return str(_kernel.build_id())
