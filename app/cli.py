@@ -242,9 +242,8 @@ def station_check(station: Annotated[str, typer.Argument(metavar="NAME_OR_FILE")
 
         podhand station check my-cell.yaml
     """
-    from podhand.app.station_check import check_station
-
     from podhand.app.shell import console
+    from podhand.app.station_check import check_station
 
     console.print(check_station(station))
 

@@ -10,14 +10,15 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from podhand.app.episode import EpisodeJob, build_id, run_episode
 from rich.table import Table
 
 from podhand.app import words
+from podhand.app.episode import EpisodeJob, run_episode
 from podhand.app.results import RESULT_SCHEMA, Campaign, EpisodeResult, StowOutcome, causes
 from podhand.app.run_folder import RunFolder, new_run_path
 from podhand.app.shell import check_json_target, console, progress, write_json
 from podhand.app.wiring import read_catalogue
+from podhand.controllers.parameters import build_id
 from podhand.core.station import load_station
 from podhand.sim.world import VERSION
 

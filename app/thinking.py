@@ -1,0 +1,106 @@
+"""From depth frames to checked motions: what the station thinks before anything moves."""
+
+import time
+from dataclasses import dataclass, replace
+from math import pi
+
+import numpy as np
+
+from podhand.core.errors import PlanningError
+from podhand.core.ports import DepthFrame, PresentedItem
+from podhand.core.poses import Pose, inverse
+from podhand.core.station import Station
+from podhand.perception.bin_model import BinModel, estimate_bin
+from podhand.planning.cell_model import CellModel
+from podhand.planning.motion import MotionPlanner
+from podhand.planning.stow import Refusal, StowPlan, plan_stow
+from podhand.planning.stow_motions import StowMotionRequest, StowMotions, plan_stow_motions
+
+
+@dataclass(frozen=True, kw_only=True)
+class Thought:
+    """What came of looking and planning; without motions the item is refused."""
+
+    model: BinModel
+    X_base_bin: Pose
+    plan: StowPlan | None
+    request: StowMotionRequest | None
+    motions: StowMotions | None
+    refusal: str
+    """Why not, in words; empty when there are motions."""
+    seconds: float
+    """Wall time."""
+
+
+def think(
+    station: Station,
+    planner: MotionPlanner,
+    frames: list[DepthFrame],
+    presented: PresentedItem,
+    *,
+    X_world_bin_nominal: Pose,
+    X_world_base: Pose,
+) -> Thought:
+    """Look, decide, and plan every motion of a stow.
+
+    Raises:
+        PerceptionError: a frame cannot be used; nothing has moved.
+    """
+    begin = time.perf_counter()
+    model = estimate_bin(frames, X_world_bin_nominal, station.pod.bin_size_m)
+    X_base_bin = inverse(X_world_base) @ model.X_world_bin
+    decision = plan_stow(model, presented, tool=station.tool, force_limit_n=station.forces.sweep_n)
+    plan = decision if isinstance(decision, StowPlan) else None
+    refusal = decision.reason if isinstance(decision, Refusal) else ""
+    request, motions = None, None
+    for variant in _variants(plan):
+        request = motion_request(station, variant, presented, X_base_bin, float(X_world_base[2, 3]))
+        park = np.array(station.arm.park_q_rad)
+        try:
+            motions = plan_stow_motions(planner, park, request, q_park_rad=park)
+        except PlanningError as error:
+            refusal = refusal or f"no safe way for the arm: {error}"
+        else:
+            plan, refusal = variant, ""
+            break
+    return Thought(
+        model=model,
+        X_base_bin=X_base_bin,
+        plan=plan,
+        request=request,
+        motions=motions,
+        refusal=refusal,
+        seconds=time.perf_counter() - begin,
+    )
+
+
+def _variants(plan: StowPlan | None) -> list[StowPlan]:
+    """Return the ways to carry out a plan; without a sweep the blade may be on either side of the item."""
+    if plan is None:
+        return []
+    return [plan] if plan.sweep_needed else [plan, replace(plan, roll_rad=pi - plan.roll_rad)]
+
+
+def make_planner(station: Station) -> MotionPlanner:
+    """Build the planner of a station; costs some time, so keep it."""
+    return MotionPlanner(CellModel.of_station(station), home_q_rad=np.array(station.arm.home_q_rad))
+
+
+def motion_request(
+    station: Station, plan: StowPlan, presented: PresentedItem, X_base_bin: Pose, base_height_m: float
+) -> StowMotionRequest:
+    """Return the numbers that the motions of a plan need, the band arm's places included."""
+    bands, arm = station.bands, station.band_arm
+    y_m = float(X_base_bin[1, 3])
+    hold = X_base_bin @ np.array([bands.x_bin_m, 0.0, arm.hold_z_bin_m, 1.0])
+    above = X_base_bin @ np.array([bands.x_bin_m, 0.0, max(bands.heights_bin_m) + arm.above_bands_m, 1.0])
+    park = (arm.park_base_m[0], arm.park_base_m[1] + y_m, arm.park_base_m[2])
+    return StowMotionRequest.of_plan(
+        plan,
+        presented,
+        X_base_bin=X_base_bin,
+        base_height_m=base_height_m,
+        tool=station.tool,
+        hook_hold_m=(float(hold[0]), float(hold[1]), float(hold[2])),
+        hook_travel_m=(park, (float(above[0]), float(above[1]), float(above[2]))),
+    )
