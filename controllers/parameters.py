@@ -18,7 +18,7 @@ __all__ = [
     "LEAVING_PAYLOAD",
     "X_flange_sensor",
     "build_id",
-   
+
            "check_config",
     "kernel_config",
     "payload_record",
