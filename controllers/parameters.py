@@ -18,11 +18,10 @@ __all__ = [
     "LEAVING_PAYLOAD",
     "X_flange_sensor",
     "build_id",
-
-           "check_config",
+    "check_config",
     "kernel_config",
     "payload_record",
-]  # fmt: skip
+]
 
 EMPTY_PAYLOAD = 0
 """Index of the tool without an item."""
