@@ -24,8 +24,8 @@ struct Loop {
 /// Transition matrix of (v, y, x[n-1], ..., x[n-N]).
 Eigen::MatrixXd transition(const Loop& loop) {
   const int n = loop.delay_ticks + 2;
-  const double gain = loop.time_constant_s > 0.0 ? -std::expm1(-loop.tick_s / loop.time_constant_s) : 1.0;
-  const double inertia = loop.mass + loop.tick_s * loop.damping;
+  const double gain = loop.tick_s / (loop.tick_s + loop.time_constant_s);
+  const double inertia = loop.mass + loop.tick_s * (loop.damping + loop.tick_s * loop.stiffness);
   Eigen::RowVectorXd filter = Eigen::RowVectorXd::Zero(n), speed = Eigen::RowVectorXd::Zero(n);
   filter(1) = 1.0 - gain;
   filter(n - 1) = -gain * loop.spring;

@@ -36,8 +36,11 @@ class Law:
 
     @property
     def gain(self) -> float:
-        tau = self.filter_time_constant_s
-        return 1.0 - np.exp(-self.tick_s / tau) if tau > 0 else 1.0
+        return self.tick_s / (self.tick_s + self.filter_time_constant_s)
+
+    @property
+    def inertia(self) -> float:
+        return self.mass + self.tick_s * (self.damping + self.tick_s * self.stiffness)
 
     def ratio(self) -> float:
         return damping_ratio(**vars(self))
@@ -46,11 +49,11 @@ class Law:
 def polynomial(law: Law) -> FloatArray:
     """The loop's characteristic polynomial in z, highest power first.
 
-    From (M + hD) v = M v/z + h (y - K x/z), v = x (1 - 1/z) / h, y (1 - (1 - g)/z) = -g k x / z^N.
+    From (M + hD + h^2 K) v = M v/z + h (y - K x/z), v = x (1 - 1/z) / h, y (1 - (1 - g)/z) = -g k x / z^N.
     """
     h, keep, n = law.tick_s, 1.0 - law.gain, law.delay_ticks
     out = np.zeros(max(3, n) + 1)
-    inertia = np.polymul(np.polymul([law.mass + h * law.damping, -law.mass], [1, -1]), [1, -keep]) / h
+    inertia = np.polymul(np.polymul([law.inertia, -law.mass], [1, -1]), [1, -keep]) / h
     out[:4] += inertia
     out[1:3] += h * law.stiffness * np.array([1, -keep])
     out[n] += h * law.gain * law.spring
@@ -74,7 +77,7 @@ def answer(law: Law, *, ticks: int) -> FloatArray:
     for n in range(1, ticks + 1):
         seen = x[n - law.delay_ticks] if n >= law.delay_ticks else x[0]
         y += law.gain * (-law.spring * seen - y)
-        v = (law.mass * v + law.tick_s * (y - law.stiffness * x[n - 1])) / (law.mass + law.tick_s * law.damping)
+        v = (law.mass * v + law.tick_s * (y - law.stiffness * x[n - 1])) / law.inertia
         x[n] = x[n - 1] + law.tick_s * v
         if abs(x[n]) > 1.0:
             return x[: n + 1]

@@ -11,8 +11,8 @@ inline constexpr double kMinDampingRatio = 0.3;
 /// One axis, one tick h = tick_s, contact spring k = 1 / (1 / contact_stiffness + 1 / tool_stiffness):
 ///
 ///     F[n] = -k x[n - N]                                        contact, seen after N = max(1, ceil(delay / h)) ticks
-///     y[n] = y[n-1] + (1 - exp(-h / tau)) (F[n] - y[n-1])       first-order filter, tau = 0: y = F
-///     v[n] = (M v[n-1] + h (y[n] - K x[n-1])) / (M + h D)       semi-implicit admittance; M = 0: v = (y - K x) / D
+///     y[n] = y[n-1] + h / (h + tau) (F[n] - y[n-1])  first-order filter of the force pipeline, tau = 0: y = F
+///     v[n] = (M v[n-1] + h (y[n] - K x[n-1])) / (M + h D + h^2 K)  semi-implicit admittance; M = K = 0: v = y / D
 ///     x[n] = x[n-1] + h v[n]
 ///
 /// An eigenvalue z stands for s = ln(z) / h with damping ratio -Re(s) / |s|. Among the oscillating ones, those up to
