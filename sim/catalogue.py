@@ -87,15 +87,15 @@ def eligibility(item: Item) -> str:
         return f"middle side {item.height_m * 1e3:.0f} mm is over {MAX_HEIGHT_M * 1e3:.0f} mm"
     if item.mass_kg > MAX_MASS_KG:
         return f"mass {item.mass_kg:.2f} kg is over {MAX_MASS_KG} kg"
+    if item.shape is Shape.CYLINDER and item.length_m < MIN_BOTTLE_SLENDERNESS * item.height_m:
+        return (
+            f"cylinder with sides of {item.length_m * 1e3:.0f} and {item.height_m * 1e3:.0f} mm: "
+            f"shorter than {MIN_BOTTLE_SLENDERNESS} diameters, it rolls"
+        )
     if item.shape is Shape.CYLINDER and item.height_m - item.width_m > MAX_OUT_OF_ROUND * item.height_m:
         return (
             f"cylinder with short sides of {item.width_m * 1e3:.0f} and {item.height_m * 1e3:.0f} mm: not round; "
             "a flat bottle counts as a box"
-        )
-    if item.shape is Shape.CYLINDER and item.length_m < MIN_BOTTLE_SLENDERNESS * item.height_m:
-        return (
-            f"cylinder of length {item.length_m * 1e3:.0f} mm and diameter {item.height_m * 1e3:.0f} mm: "
-            f"shorter than {MIN_BOTTLE_SLENDERNESS} diameters, it rolls"
         )
     return ""
 

@@ -53,9 +53,10 @@ def _add_palm(body: Element, tool: StowTool) -> None:
             f"mass_kg of the stow tool must exceed {2 * PADDLE_MASS_KG + blade_mass_kg + 0.2:.2f} kg, the weight of "
             f"its paddles and blade (got {tool.mass_kg})"
         )
-    blade_com_x_m = tool.blade_rest_m - blade_length_m(tool) / 2
+    length_m = blade_length_m(tool)
     moment_x = tool.mass_kg * tool.com_tool_x_m
-    moment_x -= 2 * PADDLE_MASS_KG * (-tool.paddle_length_m / 2) + blade_mass_kg * blade_com_x_m
+    moment_x -= 2 * PADDLE_MASS_KG * (-tool.paddle_length_m / 2)
+    moment_x -= BLADE_MASS_KG * (tool.blade_rest_m - length_m / 2) + CARRIAGE_MASS_KG * (tool.blade_rest_m - length_m)
     mean_opening_m = (tool.min_opening_m + tool.max_opening_m) / 2
     com = (moment_x / mass_kg, -blade_mass_kg * tool.blade_offset_m(mean_opening_m) / mass_kg, 0.0)
     size = (tool.palm_length_m, 2 * tool.palm_half_width_m, 2 * tool.palm_half_height_m)

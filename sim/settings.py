@@ -17,7 +17,7 @@ class CameraMount:
     target_bin_m: tuple[float, float, float]
     width_px: int = 320
     height_px: int = 240
-    fov_y_rad: float = 0.55
+    fov_y_rad: float = 0.75
     min_range_m: float = 0.20
     max_range_m: float = 2.0
 
@@ -53,7 +53,7 @@ class DriveSettings:
     squeeze_max_force_n: float = 60.0
     """Per face."""
     blade_stiffness_n_m: float = 1.0e4
-    blade_max_force_n: float = 60.0
+    blade_max_force_n: float = 40.0
     band_arm_stiffness_n_m: float = 4.0e4
     band_arm_max_force_n: float = 120.0
     belt_max_acceleration_m_s2: float = 8.0
@@ -81,8 +81,9 @@ class SimSettings:
     bands: BandSettings = BandSettings()
     drives: DriveSettings = DriveSettings()
     cameras: tuple[CameraMount, ...] = (
-        CameraMount(name="left", eye_bin_m=(-0.95, 0.22, 0.38), target_bin_m=(0.15, 0.0, 0.10)),
-        CameraMount(name="right", eye_bin_m=(-0.95, -0.22, 0.38), target_bin_m=(0.15, 0.0, 0.10)),
+        CameraMount(name="centre", eye_bin_m=(-0.60, 0.0, 0.26), target_bin_m=(0.15, 0.0, 0.11)),
+        CameraMount(name="left", eye_bin_m=(-0.50, 0.22, 0.24), target_bin_m=(0.15, -0.02, 0.10)),
+        CameraMount(name="right", eye_bin_m=(-0.50, -0.22, 0.24), target_bin_m=(0.15, 0.02, 0.10)),
     )
     camera_noise_m: float = 0.0015
     """Standard deviation of the depth at 1 m; grows with the square of the depth."""
