@@ -6,7 +6,7 @@ from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import maximum_filter1d
+from scipy.ndimage import maximum_filter1d, minimum_filter1d
 
 from podhand.core.errors import PerceptionError
 from podhand.core.ports import DepthFrame
@@ -33,7 +33,16 @@ _RIM_M = 0.005
 _MIN_BLOCK_M = 0.007
 _MIN_GAP_M = 0.003
 _MIN_SEEN_SHARE = 0.25
-"""A column counts as free only if at least this share of it was looked through."""
+_ENTRY_M = 0.06
+_NEIGHBOUR_M = 0.02
+"""A slice counts as free only if a camera looked through at least that share of its first ``_ENTRY_M`` behind the
+front of what stands within ``_NEIGHBOUR_M``."""
+_HIDDEN_SHARE = 0.8
+"""Where only its front is visible, an item is taken to reach this share of the way to the back wall."""
+_MAX_ROW_SPACING_M = 0.05
+"""Tops that fewer image rows meet do not tell where an item ends."""
+_THINNING = 3
+"""Every third slice of a block is measured."""
 _LOW_M = 0.008
 """Heights below this are floor."""
 
@@ -67,7 +76,7 @@ class Gap:
     depth_m: float
     """How far in it is free [m], at least what was asked for."""
     seen_share: float
-    """Share of its space that a camera looked through; the rest is taken as free because its front is."""
+    """Share of its entry that a camera looked through; what lies deeper and hidden is taken as free."""
 
     @property
     def width_m(self) -> float:
@@ -113,6 +122,8 @@ class BinModel:
     grid: FineGrid
     known_shares: dict[str, float]
     """Share of known pixels per camera."""
+    frames: tuple[DepthFrame, ...]
+    """What was looked at; for pictures and records."""
     voxel_m: float = VOXEL_M
 
     @property
@@ -123,7 +134,8 @@ class BinModel:
     @cached_property
     def column_y_m(self) -> FloatArray:
         """Middles of the fine columns along y [m]."""
-        return (np.arange(self.grid.hits.shape[1]) + 0.5) * self.grid.step_m[1] - self.size_m[1] / 2
+        indices = np.arange(self.grid.hits.shape[1], dtype=float)
+        return (indices + 0.5) * float(self.grid.step_m[1]) - self.size_m[1] / 2
 
     def front_profile(self, height_m: float, bottom_m: float = _LOW_M) -> FloatArray:
         """Return per fine column the x of the nearest surface between two heights, bin depth where there is none."""
@@ -134,12 +146,21 @@ class BinModel:
         front = np.argmax(blocked, axis=0) * self.grid.step_m[0]
         return np.where(blocked.any(axis=0), front, self.size_m[0])
 
-    def seen_profile(self, depth_m: float, height_m: float, bottom_m: float = _LOW_M) -> FloatArray:
-        """Return per fine column the share that a camera looked through, over a depth and between two heights."""
+    def seen_profile(self, front_m: FloatArray, height_m: float, bottom_m: float = _LOW_M) -> FloatArray:
+        """Return per fine column the share that a camera looked through just behind the fronts of its neighbours.
+
+        Items are straight: where the view enters between two fronts, there is a gap, even if its depth is hidden.
+        """
         k0, k1 = self._levels(bottom_m, height_m)
-        i1 = max(1, round(depth_m / self.voxel_m))
-        share: FloatArray = (self.grid.seen_free[:i1, :, k0:k1] > 0).mean(axis=(0, 2))
-        return np.repeat(share, FINE_Y)
+        seen = np.repeat((self.grid.seen_free[:, :, k0:k1] > 0).mean(axis=2), FINE_Y, axis=1)
+        reach = 2 * round(_NEIGHBOUR_M / self.grid.step_m[1]) + 1
+        start = np.minimum(minimum_filter1d(front_m, reach), _ENTRY_M) / self.voxel_m
+        first = np.round(start).astype(np.int64)
+        count = round(_ENTRY_M / self.voxel_m)
+        total = np.concatenate([np.zeros((1, seen.shape[1])), np.cumsum(seen, axis=0)])
+        columns = np.arange(seen.shape[1])
+        share: FloatArray = (total[first + count, columns] - total[first, columns]) / count
+        return share
 
     def layout(self, *, depth_m: float, height_m: float) -> Layout:
         """Cut the bin along y into blocks and gaps.
@@ -148,8 +169,19 @@ class BinModel:
             depth_m: how far in the space is needed, from the opening plane.
             height_m: up to which height it is needed, from the floor.
         """
+        front, blocked, free, seen = self._cut(depth_m, height_m)
+        blocks = tuple(self._block(first, last, blocked, front) for first, last in _runs(~free))
+        return Layout(depth_m=depth_m, height_m=height_m, blocks=blocks, gaps=self._gaps(free, front, seen))
+
+    def gaps(self, *, depth_m: float, height_m: float) -> tuple[Gap, ...]:
+        """Return the gaps of ``layout`` alone."""
+        front, _, free, seen = self._cut(depth_m, height_m)
+        return self._gaps(free, front, seen)
+
+    def _cut(self, depth_m: float, height_m: float) -> tuple[FloatArray, BoolArray, BoolArray, FloatArray]:
+        """Return per slice along y: front, whether it is blocked, whether it is free, and how much of it was seen."""
         front = self.front_profile(height_m)
-        seen = self.seen_profile(depth_m, height_m)
+        seen = self.seen_profile(front, height_m)
         blocked = front < depth_m
         unseen = ~blocked & (seen < _MIN_SEEN_SHARE)
         blocked = _drop_short(blocked, int(np.ceil(_MIN_BLOCK_M / self.grid.step_m[1])))
@@ -158,18 +190,22 @@ class BinModel:
         skin = round(1.4 * WALL_SKIN_M / self.grid.step_m[1])
         for end in (slice(0, skin), slice(-skin, None)):
             free[end] &= bool(free[end].all())
-        blocks, gaps = [], []
-        for first, last in _runs(~free):
-            blocks.append(self._block(first, last, blocked, front))
-        for first, last in _runs(free):
-            y0, y1 = self._edge(first), self._edge(last)
-            depth = float(min(self.size_m[0], front[first:last].min()))
-            gaps.append(Gap(y_low_m=y0, y_high_m=y1, depth_m=depth, seen_share=float(seen[first:last].mean())))
-        return Layout(depth_m=depth_m, height_m=height_m, blocks=tuple(blocks), gaps=tuple(gaps))
+        return front, blocked, free, seen
+
+    def _gaps(self, free: BoolArray, front: FloatArray, seen: FloatArray) -> tuple[Gap, ...]:
+        return tuple(
+            Gap(
+                y_low_m=self._edge(first),
+                y_high_m=self._edge(last),
+                depth_m=_depth_without_rims(front[first:last]),
+                seen_share=float(seen[first:last].mean()),
+            )
+            for first, last in _runs(free)
+        )
 
     def free_space(self, *, depth_m: float, height_m: float) -> FreeSpace:
         """Return the free boxes from the opening inwards, each over the full bin height that is free of items."""
-        gaps = self.layout(depth_m=depth_m, height_m=height_m).gaps
+        gaps = self.gaps(depth_m=depth_m, height_m=height_m)
         boxes = tuple(
             FreeBox(min_m=(0.0, gap.y_low_m, 0.0), max_m=(gap.depth_m, gap.y_high_m, height_m)) for gap in gaps
         )
@@ -183,7 +219,7 @@ class BinModel:
 
     def free_width_m(self, y_low_m: float, y_high_m: float, *, depth_m: float, height_m: float) -> float:
         """Return how much of an interval along y is free over a depth and height [m]."""
-        gaps = self.layout(depth_m=depth_m, height_m=height_m).gaps
+        gaps = self.gaps(depth_m=depth_m, height_m=height_m)
         return sum(max(0.0, min(g.y_high_m, y_high_m) - max(g.y_low_m, y_low_m)) for g in gaps)
 
     def _levels(self, low_m: float, high_m: float) -> tuple[int, int]:
@@ -197,14 +233,15 @@ class BinModel:
     def _block(self, first: int, last: int, blocked: BoolArray, front: FloatArray) -> Block:
         """Measure one run of columns that are not free."""
         y0, y1 = self._edge(first), self._edge(last)
-        members = np.nonzero(blocked[first:last])[0] + first
+        members = np.nonzero(blocked[first:last])[0][::_THINNING] + first
         if len(members) == 0:
             lx, _, lz = self.size_m
             return Block(y_low_m=y0, y_high_m=y1, front_x_m=0.0, back_x_m=lx, top_z_m=lz,
                          volume_m3=(y1 - y0) * lx * lz, seen=False)  # fmt: skip
         tops, backs = zip(*(self._top_and_back(int(j), float(front[j])) for j in members), strict=True)
         volume = sum(
-            (back - front[j]) * top * self.grid.step_m[1] for j, top, back in zip(members, tops, backs, strict=True)
+            (back - front[j]) * top * (y1 - y0) / len(members)
+            for j, top, back in zip(members, tops, backs, strict=True)
         )
         return Block(
             y_low_m=y0,
@@ -225,12 +262,27 @@ class BinModel:
             return float(self.size_m[2]), float(self.size_m[0])
         top = int(levels[-1])
         near_top = np.nonzero(hits[:, max(top - 2, 0) : top + 1].sum(axis=1) >= 1)[0]
-        i0 = int(front_m / dx)
-        back = _end_of_run(near_top[near_top >= i0], allowed_hole=3)
-        if back is None or (back - i0) * dx < 0.02:
-            # Only the front is visible: whatever is behind it counts as the item.
-            return float((top + 1) * dz), float(self.size_m[0])
-        return float((top + 1) * dz), float((back + 1) * dx)
+        i0, height = int(front_m / dx), float((top + 1) * dz)
+        spacing = min(self._row_spacing_m(height), self.size_m[0])
+        back = _end_of_run(near_top[near_top >= i0], allowed_hole=2 + int(1.2 * spacing / dx))
+        if back is None or spacing > _MAX_ROW_SPACING_M or (back - i0) * dx < 0.02:
+            return height, front_m + _HIDDEN_SHARE * (self.size_m[0] - front_m)
+        return height, min(float((back + 1) * dx) + spacing / 2, self.size_m[0])
+
+    def _row_spacing_m(self, height_m: float) -> float:
+        """Return how far apart the image rows of the highest camera meet a level top half-way into the bin [m]."""
+        spacings = [np.inf]
+        for X, focal_px in zip(self.registration.X_bin_cameras, self.registration.focal_px, strict=True):
+            above = float(X[2, 3]) - height_m
+            if above > 0.005:
+                spacings.append((self.size_m[0] / 2 - float(X[0, 3])) ** 2 / (above * focal_px))
+        return min(spacings)
+
+
+def _depth_without_rims(front_m: FloatArray) -> float:
+    """Return the depth of a gap; its outermost slices may hold a few points of the sides beside it."""
+    rim = min(3, (len(front_m) - 1) // 3)
+    return float(front_m[rim : len(front_m) - rim].min())
 
 
 def _end_of_run(indices: NDArray[np.intp], allowed_hole: int) -> int | None:
@@ -276,5 +328,10 @@ def estimate_bin(
     clear = [remove_bands(f, X, size_m) for f, X in zip(frames, registration.X_bin_cameras, strict=True)]
     grid = fine_grid(clear, registration.X_bin_cameras, size_m)
     return BinModel(
-        registration=registration, size_m=size_m, occupancy=voxel_states(grid), grid=grid, known_shares=shares
+        registration=registration,
+        size_m=size_m,
+        occupancy=voxel_states(grid),
+        grid=grid,
+        known_shares=shares,
+        frames=tuple(frames),
     )

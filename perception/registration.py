@@ -42,6 +42,8 @@ class Registration:
     X_world_bin: Pose
     X_bin_cameras: tuple[Pose, ...]
     """Per frame, consistent with each other: camera errors are taken out."""
+    focal_px: tuple[float, ...]
+    """Vertical, per frame."""
     shift_m: float
     """Distance of the found from the nominal bin origin [m]."""
     angle_rad: float
@@ -58,26 +60,30 @@ class _Plane:
     value_m: float
     low_m: tuple[float, float, float]
     high_m: tuple[float, float, float]
-    needs_normal: bool = True
+    facing: float = 0.0
+    """Sign of the normal along the axis, 0 where the surface is too narrow for normals. Told from the sign: the inner
+    side of a thin wall from its outer side, which belongs to the neighbouring bin."""
 
 
 def _planes(size_m: tuple[float, float, float]) -> tuple[_Plane, ...]:
     """Describe the surfaces of an open box: inner walls, floor, and the front edges of its walls."""
     lx, ly, lz = size_m
-    half, lip = ly / 2, 0.010
+    half = ly / 2
+    # Front edges are seen from 1 to 7 mm beside the opening: closer, rays may meet the wall's inner side.
+    near, far = 0.001, 0.007
     inside = ((0.01, -half, 0.0), (lx, half, lz))
     strip_z = (0.02, lz - 0.02)
     return (
-        _Plane(name="floor", axis=2, value_m=0.0, low_m=inside[0], high_m=inside[1]),
-        _Plane(name="back", axis=0, value_m=lx, low_m=inside[0], high_m=inside[1]),
-        _Plane(name="left", axis=1, value_m=half, low_m=inside[0], high_m=inside[1]),
-        _Plane(name="right", axis=1, value_m=-half, low_m=inside[0], high_m=inside[1]),
-        _Plane(name="left_edge", axis=0, value_m=0.0, low_m=(0.0, half, strip_z[0]),
-               high_m=(0.0, half + lip, strip_z[1]), needs_normal=False),
-        _Plane(name="right_edge", axis=0, value_m=0.0, low_m=(0.0, -half - lip, strip_z[0]),
-               high_m=(0.0, -half, strip_z[1]), needs_normal=False),
-        _Plane(name="floor_edge", axis=0, value_m=0.0, low_m=(0.0, -half + 0.02, -lip),
-               high_m=(0.0, half - 0.02, -0.001), needs_normal=False),
+        _Plane(name="floor", axis=2, value_m=0.0, low_m=inside[0], high_m=inside[1], facing=1.0),
+        _Plane(name="back", axis=0, value_m=lx, low_m=inside[0], high_m=inside[1], facing=-1.0),
+        _Plane(name="left", axis=1, value_m=half, low_m=inside[0], high_m=inside[1], facing=-1.0),
+        _Plane(name="right", axis=1, value_m=-half, low_m=inside[0], high_m=inside[1], facing=1.0),
+        _Plane(name="left_edge", axis=0, value_m=0.0, low_m=(0.0, half + near, strip_z[0]),
+               high_m=(0.0, half + far, strip_z[1])),
+        _Plane(name="right_edge", axis=0, value_m=0.0, low_m=(0.0, -half - far, strip_z[0]),
+               high_m=(0.0, -half - near, strip_z[1])),
+        _Plane(name="floor_edge", axis=0, value_m=0.0, low_m=(0.0, -half + 0.02, -far),
+               high_m=(0.0, half - 0.02, -near)),
     )  # fmt: skip
 
 
@@ -146,7 +152,7 @@ class _Fit:
             p = cloud.p_camera_m @ X[:3, :3].T + X[:3, 3]
             n = cloud.normal_camera @ X[:3, :3].T
             for plane, members in zip(planes, _assign(p, n, planes, gate_m), strict=True):
-                if plane.needs_normal or with_edges:
+                if plane.facing or with_edges:
                     self._add(H, g, k, p[members], plane, gate_m, _POINT_SIGMA_M)
             if with_edges and self.edges is not None:
                 self._add_edges(H, g, k, X, gate_m)
@@ -202,6 +208,7 @@ class _Fit:
         return Registration(
             X_world_bin=self.nominal @ change,
             X_bin_cameras=tuple(self.X_bin_camera(k) for k in range(len(self.frames))),
+            focal_px=tuple(float(frame.K[1, 1]) for frame in self.frames),
             shift_m=float(np.linalg.norm(change[:3, 3])),
             angle_rad=float(np.linalg.norm(self.x[3:6])),
             rms_m=float(np.sqrt(self.square_sum / max(sum(self.count.values()), 1))),
@@ -227,10 +234,10 @@ def _assign(p: FloatArray, n: FloatArray, planes: tuple[_Plane, ...], gate_m: fl
         member = d < gate_m
         for axis in range(3):
             if axis != plane.axis:
-                slack = gate_m / 2 if plane.needs_normal else min(gate_m / 2, 0.003)
+                slack = gate_m / 2 if plane.facing else 0.0
                 member &= (p[:, axis] > plane.low_m[axis] - slack) & (p[:, axis] < plane.high_m[axis] + slack)
-        if plane.needs_normal:
-            member &= np.abs(n[:, plane.axis]) > 0.85
+        if plane.facing:
+            member &= plane.facing * n[:, plane.axis] > 0.85
         distance[i, member] = d[member]
     closest = np.argmin(distance, axis=0)
     return [(closest == i) & np.isfinite(distance[i]) for i in range(len(planes))]

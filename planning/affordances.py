@@ -23,10 +23,12 @@ class StowRules:
     """Tool z over the item's lower side, as it was received."""
     mouth_x_m: float = -0.012
     """Paddles stay in front of the opening and of the bands' plane."""
-    min_side_m: float = 0.005
+    min_side_m: float = 0.004
     """Least clearance on each side of the item: errors of perception (about 2 mm), grip and pose."""
     wish_side_m: float = 0.009
     """Clearance that is taken where it can be had."""
+    clear_half_width_m: float = 0.130
+    """Beyond it the held-down bands rise to their ends at the walls: items and blade pass there only if they must."""
     depth_margin_m: float = 0.012
     height_margin_m: float = 0.010
     blade_side_m: float = 0.004
@@ -41,7 +43,7 @@ class StowRules:
     """Of goods with their air, mean; the masses in a bin are not known."""
     friction: float = 0.58
     """Between goods and fabric, mean."""
-    loss_per_contact_m: float = 0.0015
+    loss_per_contact_m: float = 0.0005
     """What a gap does not give when it closes: blocks turn a little and are not plane."""
     max_force_share: float = 0.75
     """Of the sweep's force limit that the predicted force may reach; the rest is for what is not known."""
@@ -97,7 +99,7 @@ def direct_stows(model: BinModel, item: Item, rules: StowRules) -> list[DirectSt
     """Return the gaps wide enough for the item, most clearance first."""
     depth_m, height_m = space_for(item, rules)
     found = []
-    for gap in model.layout(depth_m=depth_m, height_m=height_m).gaps:
+    for gap in model.gaps(depth_m=depth_m, height_m=height_m):
         clearance = (gap.width_m - item.width_m) / 2
         if clearance >= rules.min_side_m:
             found.append(
@@ -110,11 +112,14 @@ def direct_stows(model: BinModel, item: Item, rules: StowRules) -> list[DirectSt
 
 def _place_in(gap: Gap, item: Item, rules: StowRules) -> float:
     """Choose the item's middle: central in a narrow gap, beside the outer neighbour in a wide one, to keep the rest."""
-    middle = (gap.y_low_m + gap.y_high_m) / 2
-    side = min((gap.width_m - item.width_m) / 2, 2 * rules.wish_side_m)
-    if middle >= 0.0:
-        return gap.y_high_m - side - item.width_m / 2
-    return gap.y_low_m + side + item.width_m / 2
+    half = item.width_m / 2
+    side = min(gap.width_m / 2 - half, 2 * rules.wish_side_m)
+    outer = gap.y_low_m + gap.y_high_m
+    y = gap.y_high_m - side - half if outer >= 0.0 else gap.y_low_m + side + half
+    clear = max(rules.clear_half_width_m - half, 0.0)
+    side = min(side, rules.wish_side_m)
+    low, high = gap.y_low_m + side + half, gap.y_high_m - side - half
+    return min(max(min(max(y, -clear), clear), low), high)
 
 
 def sweeps(
@@ -130,10 +135,10 @@ def sweeps(
     for gap in layout.gaps:
         for direction in (-1, 1):
             result = search.try_gap(gap, direction)
-            if isinstance(result, Sweep):
-                found.append(result)
-            else:
+            if isinstance(result, NoSweep):
                 failed.append(result)
+            else:
+                found.extend(result)
     return found, failed
 
 
@@ -148,16 +153,16 @@ class _SweepSearch:
     rules: StowRules
     force_limit_n: float
 
-    def try_gap(self, gap: Gap, direction: int) -> Sweep | NoSweep:
+    def try_gap(self, gap: Gap, direction: int) -> list[Sweep] | NoSweep:
+        """Return the sweeps of a blade that enters a gap and pushes in a direction, or why there is none."""
         rules, tool = self.rules, self.tool
-        name = "left" if direction > 0 else "right"
         need = tool.blade_thickness_m + 2 * rules.blade_side_m
         if gap.width_m < need:
             return NoSweep(reason=f"the blade needs a gap of {1e3 * need:.0f} mm to enter", severity=0)
         near, far = _along(gap, direction)
         blocks = self._blocks_ahead(near, direction)
         if not blocks:
-            return NoSweep(reason=f"there is nothing to push to the {name}", severity=1)
+            return NoSweep(reason=f"there is nothing to push to the {_side(direction)}", severity=1)
         first = blocks[0]
         if not first.seen:
             return NoSweep(reason="what the blade would push is hidden from all cameras", severity=2)
@@ -165,7 +170,7 @@ class _SweepSearch:
         if isinstance(reach, NoSweep):
             return reach
         room = self._room(near, direction, first)
-        return self._fit(gap, direction, near=near, far=far, blocks=blocks, reach=reach, room=room)
+        return self._fits(gap, direction, near=near, far=far, blocks=blocks, reach=reach, room=room)
 
     def _blocks_ahead(self, near: float, direction: int) -> list[Block]:
         """Return the blocks beyond the gap in the sweep's direction, nearest first."""
@@ -197,41 +202,57 @@ class _SweepSearch:
         contacts = len(self._blocks_ahead(near, direction))
         return free - contacts * self.rules.loss_per_contact_m
 
-    def _fit(
+    def _fits(
         self, gap: Gap, direction: int, *, near: float, far: float, blocks: list[Block], reach: float, room: float
-    ) -> Sweep | NoSweep:
-        """Find the least push that gives the item its place, with the blade as a fence if there is room for it."""
-        rules, tool, width = self.rules, self.tool, self.item.width_m
-        fence = -tool.blade_offset_m(width) - tool.blade_thickness_m / 2 - width / 2
-        t = tool.blade_thickness_m
-        attempts = ((True, rules.wish_side_m), (False, rules.wish_side_m), (True, rules.min_side_m),
-                    (False, rules.min_side_m))  # fmt: skip
-        for blade_stays, side in attempts:
-            behind = fence if blade_stays else side
-            # far: the border that the item keeps clear of; the pushed block's face ends up at far + needed.
-            needed = side + width + behind + (t if blade_stays else 0.0)
-            push = far + needed - near
-            if push > room:
-                continue
-            moved, force = self._force(near, direction, blocks, max(push, 0.0))
-            if force > rules.max_force_share * self.force_limit_n:
-                return NoSweep(
-                    reason=f"what stands in the way is too heavy: about {force:.0f} N to push it, "
-                    f"{rules.max_force_share * self.force_limit_n:.0f} N are allowed",
-                    severity=4,
-                )
-            bend = force * reach**2 / (3 * rules.blade_bending_n_m_rad)
-            start = near - t / 2 - _entry_margin(gap, rules, tool)
-            end = far + needed - t / 2 + (0.0 if blade_stays else bend)
-            return Sweep(
-                direction=direction, gap=gap, blade_y_m=direction * start, blade_reach_m=reach,
-                distance_m=max(end - start, 0.0), blade_stays=blade_stays,
-                y_item_m=direction * (far + side + width / 2), clearance_m=side, moved=moved, force_n=force,
-            )  # fmt: skip
-        needed = width + 2 * rules.min_side_m
+    ) -> list[Sweep] | NoSweep:
+        """Return the pushes that give the item its place: with and without the blade as a fence, ample and tight."""
+        rules, width, t = self.rules, self.item.width_m, self.tool.blade_thickness_m
+        walled = self.model.size_m[1] / 2 + far < 1e-6
+        at_wall = (self.model.size_m[1] / 2 - rules.clear_half_width_m,) if walled else ()
+        found = []
+        heavy: NoSweep | None = None
+        for blade_stays in (True, False):
+            for side in (*at_wall, rules.wish_side_m, rules.min_side_m):
+                behind = self._fence_m + t if blade_stays else min(side, rules.wish_side_m)
+                # The item keeps clear of the far border; the pushed block's face ends where item and blade end.
+                push = far + side + width + behind - near
+                if push > room:
+                    continue
+                moved, force = self._force(near, direction, blocks, max(push, 0.0))
+                if force > rules.max_force_share * self.force_limit_n:
+                    heavy = self._too_heavy(force)
+                    continue
+                bend = 0.0 if blade_stays else force * reach**2 / (3 * rules.blade_bending_n_m_rad)
+                start = near - t / 2 - _entry_margin(gap, rules, self.tool)
+                end = near + push - t / 2 + bend
+                found.append(
+                    Sweep(
+                        direction=direction, gap=gap, blade_y_m=direction * start, blade_reach_m=reach,
+                        distance_m=max(end - start, 0.0), blade_stays=blade_stays,
+                        y_item_m=direction * (far + side + width / 2), clearance_m=min(side, rules.wish_side_m),
+                        moved=moved, force_n=force,
+                    )
+                )  # fmt: skip
+        return found or heavy or self._too_narrow(direction, near - far + room)
+
+    @property
+    def _fence_m(self) -> float:
+        """Distance from the item's side to the inner face of the blade beside it [m]."""
+        opening, tool = self.item.width_m, self.tool
+        return -tool.blade_offset_m(opening) - tool.blade_thickness_m / 2 - opening / 2
+
+    def _too_heavy(self, force: float) -> NoSweep:
         return NoSweep(
-            reason=f"pushing everything to the {'left' if direction > 0 else 'right'} makes a gap of "
-            f"{1e3 * (near - far + room):.0f} mm, the item needs {1e3 * needed:.0f} mm",
+            reason=f"what stands in the way is too heavy: about {force:.0f} N to push it, "
+            f"{self.rules.max_force_share * self.force_limit_n:.0f} N are allowed",
+            severity=4,
+        )
+
+    def _too_narrow(self, direction: int, widest: float) -> NoSweep:
+        needed = self.item.width_m + 2 * self.rules.min_side_m
+        return NoSweep(
+            reason=f"pushing everything to the {_side(direction)} makes a gap of {1e3 * widest:.0f} mm, "
+            f"the item needs {1e3 * needed:.0f} mm",
             severity=3,
         )
 
@@ -248,6 +269,10 @@ class _SweepSearch:
             front += block.width_m
         volume = sum(b.volume_m3 for b in moved)
         return tuple(moved), volume * rules.block_density_kg_m3 * rules.friction * GRAVITY_M_S2
+
+
+def _side(direction: int) -> str:
+    return "left" if direction > 0 else "right"
 
 
 def _along(gap: Gap, direction: int) -> tuple[float, float]:

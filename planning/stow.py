@@ -125,7 +125,7 @@ def plan_stow(
         return _direct_plan(direct[0], item, rules)
     found, failed = sweeps(model, item, tool, rules, force_limit_n=force_limit_n)
     if found:
-        best = max(found, key=lambda s: _sweep_success(s, force_limit_n))
+        best = max(found, key=lambda s: _sweep_success(s, item, rules, force_limit_n))
         return _sweep_plan(best, item, tool, rules, force_limit_n)
     return _refuse(model, item, rules, failed)
 
@@ -170,7 +170,7 @@ def _direct_plan(stow: DirectStow, item: Item, rules: StowRules) -> StowPlan:
         item_size_m=item.size_m,
         predicted_force_n=0.0,
         predicted_clearance_m=stow.clearance_m,
-        predicted_success=_fit_chance(stow.clearance_m),
+        predicted_success=_fit_chance(stow.clearance_m) * _band_chance(stow.y_item_m, item.width_m / 2, rules),
         moved_blocks=(),
         reason=f"a gap of {1e3 * gap.width_m:.0f} mm takes the item of {1e3 * item.width_m:.0f} mm with "
         f"{1e3 * stow.clearance_m:.0f} mm on each side",
@@ -197,7 +197,7 @@ def _sweep_plan(sweep: Sweep, item: Item, tool: StowTool, rules: StowRules, forc
         item_size_m=item.size_m,
         predicted_force_n=sweep.force_n,
         predicted_clearance_m=sweep.clearance_m,
-        predicted_success=_sweep_success(sweep, force_limit_n),
+        predicted_success=_sweep_success(sweep, item, rules, force_limit_n),
         moved_blocks=sweep.moved,
         reason=f"no gap takes the item of {1e3 * item.width_m:.0f} mm; the blade enters a gap of "
         f"{1e3 * sweep.gap.width_m:.0f} mm at y = {1e3 * sweep.blade_y_m:.0f} mm and sweeps "
@@ -216,12 +216,23 @@ def _fit_chance(clearance_m: float) -> float:
     return 0.98 * one_side**2
 
 
-def _sweep_success(sweep: Sweep, force_limit_n: float) -> float:
-    """Return a prediction from clearance, force against its limit, and how much moves."""
-    strain = sweep.force_n / force_limit_n
-    force_chance = 0.5 * (1.0 + erf((1.0 - strain) / (0.35 * max(strain, 0.05) * sqrt(2.0))))
-    entry_chance = _fit_chance(min((sweep.gap.width_m - 0.002) / 2, 0.010)) / 0.98
-    return 0.97 * _fit_chance(sweep.clearance_m) * force_chance * entry_chance * 0.99 ** len(sweep.moved)
+def _band_chance(y_m: float, half_m: float, rules: StowRules) -> float:
+    """Return the chance that the rising ends of the held-down bands do no harm."""
+    return 0.96 if abs(y_m) + half_m > rules.clear_half_width_m + 1e-6 else 1.0
+
+
+def _sweep_success(sweep: Sweep, item: Item, rules: StowRules, force_limit_n: float) -> float:
+    """Return a prediction from clearance, entry, force against its limit, bands, and how much moves how far.
+
+    Our assumptions, not yet fitted to outcomes: they rank plans.
+    """
+    strain = max(sweep.force_n / force_limit_n, 0.05)
+    force = 0.5 * (1.0 + erf((1.0 - strain) / (0.35 * strain * sqrt(2.0))))
+    entry = _fit_chance(min((sweep.gap.width_m - 0.002) / 2, 0.010)) / 0.98
+    bands = _band_chance(sweep.y_item_m, item.width_m / 2, rules) * _band_chance(sweep.blade_y_m, 0.001, rules)
+    # What is pushed may turn, tip or come back; a fence keeps it away.
+    motion = (1.0 - 0.2 * sweep.distance_m) * 0.99 ** len(sweep.moved) * (0.98 if sweep.blade_stays else 0.97)
+    return _fit_chance(sweep.clearance_m) * entry * force * bands * motion
 
 
 def _refuse(model: BinModel, item: Item, rules: StowRules, failed: list[NoSweep]) -> Refusal:
