@@ -22,7 +22,9 @@ PASSED, SCALED, BRAKED, INVALID = range(4)
 
 
 def random_dt(random: np.random.Generator, n: int = STEPS) -> FloatArray:
-    return np.where(random.random(n) < 0.2, random.choice([0.5e-3, 2e-3], n), random.uniform(0.5e-3, 2e-3, n))
+    ends = random.choice([0.5e-3, 2e-3], n)
+    times: FloatArray = np.where(random.random(n) < 0.2, ends, random.uniform(0.5e-3, 2e-3, n))
+    return times
 
 
 def jumping_targets(random: np.random.Generator) -> FloatArray:
@@ -31,19 +33,23 @@ def jumping_targets(random: np.random.Generator) -> FloatArray:
     targets = MIN_POSITION - 0.5 * span + 2.0 * span * random.random((STEPS, AXES))
     targets[:, [8, 9]] = 4.0 * random.standard_normal((STEPS, 2))
     hold = np.cumsum(random.random(STEPS) < 0.004)
-    return targets[hold]
+    held: FloatArray = targets[hold]
+    return held
 
 
 def smooth_paths(random: np.random.Generator, speed: float) -> FloatArray:
     """Sums of sines in every axis, up to `speed` times the speed limits."""
     t = 1e-3 * np.arange(STEPS)[:, None]
     frequency = random.uniform(0.2, 3.0, AXES)
-    return HOME + speed * MAX_SPEED / (2 * np.pi * frequency) * np.sin(2 * np.pi * frequency * t)
+    path: FloatArray = HOME + speed * MAX_SPEED / (2 * np.pi * frequency) * np.sin(2 * np.pi * frequency * t)
+    return path
 
 
 def noisy_walk(random: np.random.Generator) -> FloatArray:
     """Steps of up to ten times what the speed limits allow."""
-    return HOME + np.cumsum(random.uniform(-1e-2, 1e-2, (STEPS, AXES)) * MAX_SPEED * random.uniform(0, 1), axis=0)
+    steps = random.uniform(-1e-2, 1e-2, (STEPS, AXES)) * MAX_SPEED * random.uniform(0, 1)
+    walk: FloatArray = HOME + np.cumsum(steps, axis=0)
+    return walk
 
 
 @pytest.mark.parametrize("seed", range(8))

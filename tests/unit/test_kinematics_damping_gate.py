@@ -43,7 +43,7 @@ class Law:
         return self.mass + self.tick_s * (self.damping + self.tick_s * self.stiffness)
 
     def ratio(self) -> float:
-        return damping_ratio(**vars(self))
+        return float(damping_ratio(**vars(self)))
 
 
 def polynomial(law: Law) -> FloatArray:
