@@ -81,6 +81,8 @@ class SimPlant:
         self._surface = m.geom_surfacevel
         self._tool_R = d.xmat[m.body("tool").id].reshape(3, 3)
         self._tool_p = d.xpos[m.body("tool").id]
+        self._tool_x = self._tool_R[:, 0]
+        self._belt_touch = self._sensors[9:15].reshape(2, 3)
         item = m.body("item").id
         self._item_R = d.xmat[item].reshape(3, 3)
         self._item_p = d.xpos[item]
@@ -210,6 +212,8 @@ class SimPlant:
         q[:n], qd[:n], tau[:n] = qpos[:n], qvel[:n], force[:n]
         q[7], qd[7], tau[7] = qpos[n] + qpos[n + 1], qvel[n] + qvel[n + 1], force[n]
         q[8:10], qd[8:10] = self._belt_travel, self._belt_speed
+        # What the belts give to the item along their run.
+        np.dot(self._belt_touch, self._tool_x, out=tau[8:10])
         q[10], qd[10], tau[10] = qpos[n + 2], qvel[n + 2], force[n + 1]
         q[11:], qd[11:], tau[11:] = qpos[n + 4 : n + 7], qvel[n + 4 : n + 7], force[n + 2 :]
         self._read_wrench()

@@ -174,7 +174,7 @@ class SimWorkcell:
             band_nodes_m=bands,
             peak_squeeze_n=self.plant.peak_squeeze_n,
             peak_touch_n={n: float(v) for n, v in zip(names, self.plant.peak_touch_n, strict=True)},
-            contact_now_n=np.array(self.plant.data.sensordata[15:18]),
+            contact_now_n=-np.array(self.plant.data.sensordata[15:18]),
         )
 
     def render(self, view: View | str = View.FRONT, size_px: tuple[int, int] = (480, 360)) -> NDArray[np.uint8]:

@@ -74,7 +74,8 @@ class Rig:
     def band_point(self) -> FloatArray:
         """The hook point over which the bands lie, at the height of the bin's floor, base frame."""
         X_base_bin = inverse(self.workcell.X_world_base) @ self.workcell.scene.X_world_bin
-        return (X_base_bin @ np.array([self.workcell.settings.bands.x_bin_m, 0, 0, 1.0]))[:3]
+        p: FloatArray = (X_base_bin @ np.array([self.workcell.settings.bands.x_bin_m, 0, 0, 1.0]))[:3]
+        return p
 
     def grip(self, lift_m: float = 0.12) -> None:
         """Take the presented item with about 20 N per face and lift it."""

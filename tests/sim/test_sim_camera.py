@@ -37,7 +37,7 @@ def test_frames_have_noise_and_holes_and_a_believed_place() -> None:
     in_range = (true > 0.2) & (true < 2.0)
     assert 0.97 < known[in_range].mean() < 0.995
     error = frame.depth_m[known] - true[known]
-    assert 0.0008 < float(np.std(error)) < 0.004
+    assert 0.0004 < float(np.std(error)) < 0.002
     off = np.linalg.norm(frame.X_world_camera[:3, 3] - camera.X_world_camera_true[:3, 3])
     assert 0 < off < 0.0053
 

@@ -154,3 +154,16 @@ def test_unknown_faults_are_refused() -> None:
         rig.workcell.faults.inject("gremlins")
     with pytest.raises(ConfigError, match="must be after"):
         rig.workcell.faults.inject("ft_nan", from_s=1.0, until_s=1.0)
+
+
+def test_axis_forces_are_those_of_the_drives() -> None:
+    rig = Rig.of(1)
+    rig.grip()
+    rig.wait(50)
+    held = rig.inputs["tau"].copy()
+    assert -25.0 < held[Axis.SQUEEZE] < -12.0
+    assert abs(held[Axis.BELT_LEFT] + held[Axis.BELT_RIGHT]) < 0.3
+    truth = rig.workcell.truth()
+    weight_n = rig.workcell.world.item_mass_kg * GRAVITY_M_S2
+    assert truth.contact_now_n[2] == pytest.approx(-weight_n, abs=0.1)
+    assert truth.peak_squeeze_n < 30.0
