@@ -87,10 +87,11 @@ def depth_picture(frames: Sequence[tuple[str, NDArray[np.float32]]]) -> bytes:
 def bin_pictures(pictures: Sequence[BinPicture]) -> bytes:
     """Draw bin models beside each other, each from above and from the front, with plan and blade."""
     with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(4.2 * len(pictures), 6.6), layout="constrained")
-        for column, picture in enumerate(pictures):
-            _bin_from_above(figure.add_subplot(2, len(pictures), column + 1), picture)
-            _bin_from_front(figure.add_subplot(2, len(pictures), len(pictures) + column + 1), picture)
+        panels = 2 * len(pictures)
+        figure = Figure(figsize=(3.1 * panels, 3.7), layout="constrained")
+        for number, picture in enumerate(pictures):
+            _bin_from_above(figure.add_subplot(1, panels, 2 * number + 1), picture)
+            _bin_from_front(figure.add_subplot(1, panels, 2 * number + 2), picture)
         return _png(figure)
 
 
@@ -151,6 +152,7 @@ def _bin_from_above(axes: Axes, picture: BinPicture) -> None:
                 xytext=(picture.blade_y_m, picture.blade_depth_m / 2),
                 arrowprops={"arrowstyle": "-|>", "color": INK, "lw": 1.4},
             )  # fmt: skip
+    axes.add_patch(Rectangle((-width / 2, 0.0), width, depth, fill=False, ec=MUTED, lw=0.8))
     axes.set(title=f"{picture.title}: from above", xlabel="y [m] (left … right)", ylabel="x into the bin [m]")
     axes.set(xlim=(width / 2 + 0.01, -width / 2 - 0.01), ylim=(-0.025, depth + 0.005), aspect="equal")
 

@@ -14,7 +14,7 @@ from podhand.perception.bin_model import BinModel, estimate_bin
 from podhand.planning.cell_model import CellModel
 from podhand.planning.motion import MotionPlanner
 from podhand.planning.stow import Refusal, StowPlan, plan_stow
-from podhand.planning.stow_motions import StowMotionRequest, StowMotions, plan_stow_motions
+from podhand.planning.stow_motions import Point, StowMotionRequest, StowMotions, plan_stow_motions
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,17 +90,27 @@ def motion_request(
     station: Station, plan: StowPlan, presented: PresentedItem, X_base_bin: Pose, base_height_m: float
 ) -> StowMotionRequest:
     """Return the numbers that the motions of a plan need, the band arm's places included."""
-    bands, arm = station.bands, station.band_arm
-    y_m = float(X_base_bin[1, 3])
-    hold = X_base_bin @ np.array([bands.x_bin_m, 0.0, arm.hold_z_bin_m, 1.0])
-    above = X_base_bin @ np.array([bands.x_bin_m, 0.0, max(bands.heights_bin_m) + arm.above_bands_m, 1.0])
-    park = (arm.park_base_m[0], arm.park_base_m[1] + y_m, arm.park_base_m[2])
+    hook = hook_places(station, X_base_bin)
     return StowMotionRequest.of_plan(
         plan,
         presented,
         X_base_bin=X_base_bin,
         base_height_m=base_height_m,
         tool=station.tool,
-        hook_hold_m=(float(hold[0]), float(hold[1]), float(hold[2])),
-        hook_travel_m=(park, (float(above[0]), float(above[1]), float(above[2]))),
+        hook_hold_m=hook[-1],
+        hook_travel_m=hook[:-1],
     )
+
+
+def hook_places(station: Station, X_base_bin: Pose) -> tuple[Point, ...]:
+    """Return the hook's places from rest to holding the bands: parked, below, in front, above, holding; base frame."""
+    bands, arm = station.bands, station.band_arm
+    above_m, front_m = max(bands.heights_bin_m) + arm.above_bands_m, bands.x_bin_m - arm.in_front_m
+
+    def place(x_bin_m: float, z_bin_m: float) -> Point:
+        p = X_base_bin @ np.array([x_bin_m, 0.0, z_bin_m, 1.0])
+        return (float(p[0]), float(p[1]), float(p[2]))
+
+    front, above, hold = place(front_m, above_m), place(bands.x_bin_m, above_m), place(bands.x_bin_m, arm.hold_z_bin_m)
+    park = (arm.park_base_m[0], arm.park_base_m[1] + front[1], arm.park_base_m[2])
+    return (park, (front[0], front[1], park[2]), front, above, hold)

@@ -202,6 +202,7 @@ class BandArmBlock(Block):
 
     park_base_m: Point = Field(description="Hook point at rest, in the base frame; y is that of the active column.")
     prong_y_m: Annotated[float, Strict(), Field(gt=0.0, le=0.15)] = Field(description="Prongs at ± this.")
+    in_front_m: Positive = Field(description="The hook goes up and down this far in front of the bands.")
     above_bands_m: Positive = Field(description="The hook goes in this far above the upper band.")
     hold_z_bin_m: Length = Field(description="The hook holds the bands at this height of the bin frame.")
 
