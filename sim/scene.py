@@ -11,6 +11,7 @@ from podhand.core.arm_model import ArmModel
 from podhand.core.poses import FloatArray, Pose, pose
 from podhand.core.tooling import Pod, StowTool
 from podhand.sim.contact_groups import Part, contact
+from podhand.sim.mjcf import add, numbers
 from podhand.sim.scene_arm import add_arm
 from podhand.sim.scene_band_arm import add_band_arm
 from podhand.sim.scene_bands import add_bands
@@ -19,7 +20,6 @@ from podhand.sim.scene_pod import add_pod
 from podhand.sim.scene_tool import add_tool
 from podhand.sim.settings import SimSettings
 from podhand.sim.world import World
-from podhand.sim.xml import add, numbers
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,8 +6,8 @@ from xml.etree.ElementTree import Element
 from podhand.core.arm_model import ArmModel
 from podhand.core.poses import Pose
 from podhand.sim.contact_groups import SCENERY, Part, contact
+from podhand.sim.mjcf import add, add_body, add_box, add_capsule, add_inertial, numbers
 from podhand.sim.settings import DriveSettings
-from podhand.sim.xml import add, add_body, add_box, add_capsule, add_inertial, numbers
 
 _GREY = {"rgba": "0.72 0.75 0.78 1"}
 _BLUE = {"rgba": "0.45 0.62 0.78 1"}

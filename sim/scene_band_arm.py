@@ -6,8 +6,8 @@ import numpy as np
 
 from podhand.core.poses import Pose, pose
 from podhand.sim.contact_groups import SCENERY, Part, contact
+from podhand.sim.mjcf import add, add_body, add_box, add_capsule, add_inertial
 from podhand.sim.settings import BandSettings
-from podhand.sim.xml import add, add_body, add_box, add_capsule, add_inertial
 
 PRONG_RADIUS_M = 0.004
 BAR_X_M = -0.026

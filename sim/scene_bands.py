@@ -12,8 +12,8 @@ import numpy as np
 from podhand.core.poses import pose
 from podhand.core.tooling import Pod
 from podhand.sim.contact_groups import ABOVE_GROUP, SCENERY, TOUCHES, Part
+from podhand.sim.mjcf import add, add_body, add_capsule
 from podhand.sim.settings import BandSettings
-from podhand.sim.xml import add, add_body, add_capsule
 
 NODE_MASS_KG = 0.003
 _COLOUR = "0.08 0.08 0.10 1"

@@ -6,9 +6,9 @@ from podhand.core.items import Shape
 from podhand.core.poses import Pose, pose
 from podhand.core.tooling import Pod
 from podhand.sim.contact_groups import Part, contact
+from podhand.sim.mjcf import add, add_body, add_box, numbers
 from podhand.sim.settings import SimSettings
 from podhand.sim.world import World
-from podhand.sim.xml import add, add_body, add_box, numbers
 
 RAIL_WIDTH_M = 0.003
 RAILS_WIDTH_M = 0.012

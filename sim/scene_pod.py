@@ -7,10 +7,10 @@ import numpy as np
 from podhand.core.poses import Pose
 from podhand.core.tooling import Pod
 from podhand.sim.contact_groups import ABOVE_GROUP, SCENERY, Part, contact
+from podhand.sim.mjcf import add, add_body, add_box, numbers, quaternion
 from podhand.sim.scene_bands import add_still_bands
 from podhand.sim.settings import BandSettings
 from podhand.sim.world import World
-from podhand.sim.xml import add, add_body, add_box, numbers, quaternion
 
 # The lowest friction of any item: MuJoCo takes the larger of two, so an item's own friction counts on the fabric.
 _FABRIC = {"friction": "0.25 0.005 0.0001", "rgba": "0.88 0.74 0.18 1"}

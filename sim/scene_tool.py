@@ -7,7 +7,7 @@ import numpy as np
 from podhand.core.poses import inverse, pose
 from podhand.core.tooling import StowTool
 from podhand.sim.contact_groups import Part, contact
-from podhand.sim.xml import add, add_body, add_box, add_inertial, box_inertia, numbers, quaternion
+from podhand.sim.mjcf import add, add_body, add_box, add_inertial, box_inertia, numbers, quaternion
 
 PADDLE_MASS_KG = 0.55
 BLADE_MASS_KG = 0.17

@@ -1,14 +1,14 @@
+import mujoco
 import numpy as np
 from sim_rig import Rig
 
 from podhand.core.poses import Pose, pose
 from podhand.sim.scoring import StowOutcome, score
+from podhand.sim.world import World
 
 
 def place(rig: Rig, name: str, X_bin_item: Pose) -> None:
     """Put an item somewhere and let it come to rest."""
-    import mujoco
-
     data = rig.workcell.plant.data
     X = rig.workcell.scene.X_world_bin @ X_bin_item
     joint = data.joint(name)
@@ -34,8 +34,6 @@ def gap_middle_y_m(rig: Rig) -> float:
 
 
 def roomy_rig() -> Rig:
-    from podhand.sim.world import World
-
     seed = next(s for s in range(50) if World.standard(s).gap_ratio > 1.3)
     return Rig.of(seed)
 
