@@ -111,6 +111,7 @@ class LockstepHost:
 
     async def serve(self, client: Coroutine[Any, Any, T]) -> T:
         """As ``run``, inside an event loop that already runs; Ctrl-C is then the caller's to turn into a request."""
+        self.session.wake = asyncio.Event()  # events belong to one loop, and every run has its own
         if self.ticks == 0:
             self._account(self._ticks(1))  # clients may look at the state before they move
         task = asyncio.ensure_future(client)

@@ -1,0 +1,114 @@
+"""Opening and closing the elastic bands with the second arm's hook."""
+
+from math import inf
+from typing import ClassVar
+
+import numpy as np
+from pydantic import Field
+
+from podhand.controllers.conditions import axis
+from podhand.controllers.segments import BAND_CHANNEL, Reflex, Segment, Target
+from podhand.core.exchange import Axis
+from podhand.primitives import motions
+from podhand.primitives.base import Point, Primitive, PrimitivePreview, Trace
+from podhand.primitives.cell import Bands, StowCell
+
+__all__ = ["CloseBands", "OpenBands"]
+
+_BAND_AXES = (Axis.BAND_X, Axis.BAND_Y, Axis.BAND_Z)
+
+
+class _BandMotion(Primitive):
+    channel: ClassVar[int] = BAND_CHANNEL
+
+    positions_base_m: tuple[Point, ...] = Field(
+        min_length=1, max_length=12, description="Hook points in the base frame, one after the other."
+    )
+    speed_m_s: float = Field(default=0.35, gt=0.0, le=1.0, description="Of each axis.")
+    max_force_n: float = Field(default=100.0, gt=0.0, le=120.0, description="|force| of each axis that aborts.")
+
+    def preview(self, cell: StowCell) -> PrimitivePreview:
+        """See the base class."""
+        points = (_hook(cell), *self.positions_base_m)
+        duration = sum(
+            motions.travel_duration_s(max(abs(x - y) for x, y in zip(a, b, strict=True)), self.speed_m_s)
+            for a, b in zip(points, points[1:], strict=False)
+        )
+        return PrimitivePreview(
+            name=self.name,
+            words=f"moves the hook through {len(self.positions_base_m)} points",
+            path_base_m=points,
+            duration_s=duration,
+            force_limit_n=inf,
+        )
+
+    async def _through(self, cell: StowCell, trace: Trace, points: tuple[Point, ...]) -> None:
+        """Move the hook through points, one axis target after the other."""
+        chain, here = [], np.array(_hook(cell))
+        for number, point in enumerate(points):
+            travel_m = float(np.abs(np.array(point) - here).max())
+            chain.append(self._segment(cell, number, point, travel_m))
+            here = np.array(point)
+        cell.bands = Bands.UNKNOWN
+        outcome = await trace.run(chain)
+        trace.data["peak_axis_force_n"] = max(max(o.max_axis_force[a] for a in _BAND_AXES) for o in outcome.all)
+
+    def _segment(self, cell: StowCell, number: int, point: Point, travel_m: float) -> Segment:
+        reflexes = {
+            f"{which.name.lower()} force": Reflex(condition=(abs(axis(which).force) > self.max_force_n).for_(0.01))
+            for which in _BAND_AXES
+        }
+        return Segment(
+            name=f"hook to point {number + 1}",
+            band_arm=Target(values=point, max_speed_m_s=self.speed_m_s),
+            limits=motions.limits(cell, cell.station.forces.transfer_n),
+            reflexes=reflexes,
+            timeout_s=motions.axis_timeout_s(travel_m, self.speed_m_s),
+        )
+
+
+class OpenBands(_BandMotion):
+    """Hook the bands, pull them out of the way and hold them. Runs beside the arm."""
+
+    name: ClassVar[str] = "open_bands"
+
+    def check(self, cell: StowCell) -> list[str]:
+        """See the base class."""
+        return ["the bands are open already"] if cell.bands is Bands.OPEN else []
+
+    async def _do(self, cell: StowCell, trace: Trace) -> str:
+        await self._through(cell, trace, self.positions_base_m)
+        cell.bands = Bands.OPEN
+        return f"the bands are held open; the hook felt at most {trace.data['peak_axis_force_n']:.0f} N"
+
+    async def _undo(self, cell: StowCell, trace: Trace) -> str | None:
+        if cell.bands is Bands.CLOSED:
+            return None
+        # Back through the points that lie behind, from where the hook is.
+        here = np.array(_hook(cell))
+        distances = [float(np.linalg.norm(here - p)) for p in self.positions_base_m]
+        nearest = int(np.argmin(distances))
+        await self._through(cell, trace, tuple(reversed(self.positions_base_m[:nearest])) or self.positions_base_m[:1])
+        cell.bands = Bands.CLOSED
+        return "the hook gave the bands back"
+
+
+class CloseBands(_BandMotion):
+    """Give the bands back to their place and draw the hook off."""
+
+    name: ClassVar[str] = "close_bands"
+
+    def check(self, cell: StowCell) -> list[str]:
+        """See the base class."""
+        return ["the bands are closed already"] if cell.bands is Bands.CLOSED else []
+
+    async def _do(self, cell: StowCell, trace: Trace) -> str:
+        await self._through(cell, trace, self.positions_base_m)
+        cell.bands = Bands.CLOSED
+        return "the bands are back in place"
+
+
+def _hook(cell: StowCell) -> Point:
+    command = cell.session.state.command
+    x, y, z = (float(command[a]) for a in _BAND_AXES)
+    return (x, y, z)

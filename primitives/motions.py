@@ -1,0 +1,242 @@
+"""Building blocks of primitives: segments for joint paths, lines, rests, grips, and their estimates."""
+
+from collections.abc import Mapping, Sequence
+from math import inf, sqrt
+
+import numpy as np
+
+from podhand.controllers.conditions import Condition, Expr, time
+from podhand.controllers.segments import (
+    AxisForce,
+    AxisReference,
+    Hold,
+    Reflex,
+    Rigid,
+    Segment,
+    SegmentLimits,
+    Target,
+)
+from podhand.controllers.trajectories import joint_limits, joint_path, line
+from podhand.core.exchange import Axis
+from podhand.core.poses import FloatArray, Pose
+from podhand.primitives.base import Point, Trace, Unsuccessful
+from podhand.primitives.cell import StowCell
+
+__all__ = ["axis_timeout_s", "distance_m", "grip", "limits", "move_joints", "move_line", "path_duration_s", "rest",
+           "straight_duration_s", "tare", "tool_points", "travel_duration_s"]  # fmt: skip
+
+GRIP_SPEED_M_S = 0.05
+_TARE_S = 0.15
+_SETTLE_S = 0.08
+_SAME_START_RAD = 0.02
+_MAX_SEGMENTS = 12
+
+
+def limits(
+    cell: StowCell,
+    force_n: float,
+    *,
+    speed_m_s: float | None = None,
+    acceleration_m_s2: float = 2.0,
+    jerk_m_s3: float = 40.0,
+    damping_n_s_m: float = 500.0,
+    contact_stiffness_n_m: float = 2000.0,
+    component_n: Point = (inf, inf, inf),
+    axis_force: Mapping[Axis, float] | None = None,
+) -> SegmentLimits:
+    """Return a segment's limits with the station's caps where nothing tighter is given."""
+    return SegmentLimits.for_station(
+        cell.station,
+        force_norm_n=min(force_n, cell.station.safety.max_force_norm_n),
+        speed_m_s=speed_m_s,
+        acceleration_m_s2=acceleration_m_s2,
+        jerk_m_s3=jerk_m_s3,
+        damping_n_s_m=damping_n_s_m,
+        contact_stiffness_n_m=contact_stiffness_n_m,
+        force_n=component_n,
+        axis_force=axis_force or {},
+    )
+
+
+def grip(cell: StowCell) -> AxisReference:
+    """Return what the squeeze axis does while the arm moves: keep its grip on a held item, else stand."""
+    if cell.held is None:
+        return Hold()
+    return AxisForce(force_n=-cell.held.grip_force_n, max_speed_m_s=GRIP_SPEED_M_S)
+
+
+async def move_joints(
+    trace: Trace,
+    waypoints_rad: Sequence[Sequence[float]],
+    *,
+    speed_scale: float,
+    force_n: float,
+    start_gap_rad: float,
+    squeeze: AxisReference | None = None,
+    blade: AxisReference | None = None,
+) -> None:
+    """Move the arm through waypoints, from where it is; the first waypoint may be off by ``start_gap_rad``.
+
+    Raises Unsuccessful when it is farther off, or the motion does not reach its end.
+    """
+    cell = trace.cell
+    points = _from_here(cell.arm_q(), waypoints_rad, start_gap_rad)
+    profiles = joint_path(points, joint_limits(cell.station, speed_scale=speed_scale))
+    segments = [
+        Segment(
+            name="joint move",
+            arm=profile,
+            squeeze=grip(cell) if squeeze is None else squeeze,
+            blade=Hold() if blade is None else blade,
+            limits=limits(cell, force_n),
+            payload=cell.payload,
+            timeout_s=3.0 * profile.duration_s + 2.0,
+        )
+        for profile in profiles
+    ]
+    for first in range(0, len(segments), _MAX_SEGMENTS):
+        await trace.run(segments[first : first + _MAX_SEGMENTS])
+
+
+def _from_here(q_rad: list[float], waypoints_rad: Sequence[Sequence[float]], start_gap_rad: float) -> list[FloatArray]:
+    here, points = np.array(q_rad), [np.array(q, float) for q in waypoints_rad]
+    gap = float(np.abs(points[0] - here).max())
+    if gap > start_gap_rad:
+        raise Unsuccessful(
+            f"the arm is {gap:.3f} rad away from where the planned path begins (at most {start_gap_rad} rad): plan again"
+        )
+    return [here, *points[1:]] if gap < _SAME_START_RAD and len(points) > 1 else [here, *points]
+
+
+async def move_line(
+    trace: Trace,
+    X_base_goal: Pose,
+    *,
+    name: str,
+    speed_m_s: float,
+    force_n: float,
+    until: Mapping[str, Condition | Expr] | None = None,
+    reflexes: Mapping[str, Reflex] | None = None,
+    accept: Sequence[str] = (),
+    contact_stiffness_n_m: float = 2000.0,
+    squeeze: AxisReference | None = None,
+    acceleration_m_s2: float = 1.0,
+) -> str:
+    """Move the tool straight from its commanded pose to a goal; returns the name of the until that ended it, or "".
+
+    Raises Unsuccessful when it neither reaches the goal nor ends by an until in ``accept``.
+    """
+    cell = trace.cell
+    path = line(
+        cell.session.state.X_base_tool_cmd,
+        X_base_goal,
+        speed_m_s=speed_m_s,
+        acceleration_m_s2=acceleration_m_s2,
+        jerk_m_s3=20.0 * acceleration_m_s2,
+    )
+    if path.duration_s == 0.0:
+        return ""
+    outcome = await trace.run(
+        [
+            Segment(
+                name=name,
+                arm=path,
+                squeeze=grip(cell) if squeeze is None else squeeze,
+                law=Rigid(),
+                limits=limits(
+                    cell, force_n, speed_m_s=1.2 * speed_m_s, contact_stiffness_n_m=contact_stiffness_n_m
+                ),
+                until=until or {},
+                reflexes=reflexes or {},
+                payload=cell.payload,
+                timeout_s=3.0 * path.duration_s + 2.0,
+            )
+        ],
+        accept=accept,
+    )
+    return outcome.name
+
+
+def rest(cell: StowCell, seconds: float, *, name: str, force_n: float, payload: int | None = None) -> Segment:
+    """Return a segment that stands still for a time, with the grip kept."""
+    return Segment(
+        name=name,
+        squeeze=grip(cell),
+        limits=limits(cell, force_n),
+        until={"time is up": time > seconds},
+        payload=cell.payload if payload is None else payload,
+        timeout_s=seconds + 1.0,
+    )
+
+
+async def tare(trace: Trace, force_n: float) -> None:
+    """Let the tool swing out, then take the mean wrench as the new bias. The tool must touch nothing."""
+    cell = trace.cell
+    swing = rest(cell, _SETTLE_S, name="settle", force_n=force_n)
+    tared = Segment(
+        name="tare",
+        squeeze=grip(cell),
+        limits=limits(cell, force_n),
+        until={"tared": time > _TARE_S},
+        tare=True,
+        payload=cell.payload,
+        timeout_s=_TARE_S + 1.0,
+    )
+    await trace.run([swing, tared], accept=("tared",))
+
+
+def target(cell: StowCell, axis: Axis, position_m: float, speed_m_s: float | None = None) -> Target:
+    """Return a target of one axis within its range, at its own top speed unless a slower one is given."""
+    block = {Axis.SQUEEZE: cell.station.axes.squeeze, Axis.BLADE: cell.station.axes.blade}[axis]
+    position_m = min(max(position_m, block.min_position_m), block.max_position_m)
+    return Target(values=(position_m,), max_speed_m_s=min(speed_m_s or inf, 0.95 * block.max_speed_m_s))
+
+
+# ---- estimates --------------------------------------------------------------------------------------------------
+
+
+def distance_m(a: Pose, b: Pose) -> float:
+    """Return the distance of two frames' origins."""
+    return float(np.linalg.norm(a[:3, 3] - b[:3, 3]))
+
+
+def travel_duration_s(length_m: float, speed_m_s: float, acceleration_m_s2: float = 1.0) -> float:
+    """Estimate the time from rest to rest."""
+    ramp = speed_m_s**2 / acceleration_m_s2
+    return 2.0 * sqrt(length_m / acceleration_m_s2) if length_m < ramp else length_m / speed_m_s + speed_m_s
+
+
+def straight_duration_s(a: Pose, b: Pose, speed_m_s: float) -> float:
+    """Estimate the time of a straight line."""
+    return travel_duration_s(distance_m(a, b), speed_m_s)
+
+
+def axis_timeout_s(travel_m: float, speed_m_s: float) -> float:
+    """Return a generous time for an axis move."""
+    return 3.0 * abs(travel_m) / speed_m_s + 1.5
+
+
+def path_duration_s(cell: StowCell, waypoints_rad: Sequence[Sequence[float]], speed_scale: float) -> float:
+    """Return the time of a joint path."""
+    if len(waypoints_rad) < 2:
+        return 0.0
+    points = [np.array(q, float) for q in waypoints_rad]
+    return sum(p.duration_s for p in joint_path(points, joint_limits(cell.station, speed_scale=speed_scale)))
+
+
+def tool_points(cell: StowCell, waypoints_rad: Sequence[Sequence[float]], per_leg: int = 8) -> tuple[Point, ...]:
+    """Return points of the mouth along a joint path, base frame [m]."""
+    arm, X_flange_tool = cell.station.arm.kinematics, cell.station.tool.X_flange_tool
+    points: list[Point] = []
+    for a, b in zip(waypoints_rad[:-1], waypoints_rad[1:], strict=True):
+        for share in np.linspace(0.0, 1.0, per_leg, endpoint=False):
+            q = (1.0 - share) * np.array(a) + share * np.array(b)
+            points.append(as_point((arm.flange(q) @ X_flange_tool)[:3, 3]))
+    if waypoints_rad:
+        points.append(as_point((arm.flange(np.array(waypoints_rad[-1])) @ X_flange_tool)[:3, 3]))
+    return tuple(points)
+
+
+def as_point(p: FloatArray) -> Point:
+    """Return a point (3,) as plain numbers."""
+    return (float(p[0]), float(p[1]), float(p[2]))
