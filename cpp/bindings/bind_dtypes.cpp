@@ -21,8 +21,8 @@ void bind_dtypes(py::module_& module) {
                        angular_speed_rad_s, contact_stiffness_n_m, axis_force, damping_n_s_m);
   PYBIND11_NUMPY_DTYPE(Reflex, condition, reaction, retreat_m);
   PYBIND11_NUMPY_DTYPE(DigitalAction, at_s, bit, value, used);
-  PYBIND11_NUMPY_DTYPE(Segment, reference, law, X_base_frame, limits, until, require, reflex, digital, timeout_s,
-                       frame, on_end, tare, continue_other, payload, tag);
+  PYBIND11_NUMPY_DTYPE(Segment, reference, law, X_base_frame, limits, until, require, reflex, digital, timeout_s, frame,
+                       on_end, tare, continue_other, payload, tag);
   PYBIND11_NUMPY_DTYPE(Outcome, start_tick, end_tick, cause, condition, code, channel, chain, segment, tag, late_ticks,
                        value, duration_s, stop_time_s, peak_force_n, mean_force_n, mean_torque_n_m, peak_force_norm_n,
                        peak_raw_force_norm_n, max_force_ratio, max_axis_force, X_base_tool, q_end);

@@ -31,8 +31,10 @@ class BoundKernel {
   void tick() noexcept {
     kernel.tick(inputs, outputs);
     if (capacity_ == 0) return;
-    if (used_ < capacity_) records_[used_++] = {inputs, outputs};
-    else ++overflow_;
+    if (used_ < capacity_)
+      records_[used_++] = {inputs, outputs};
+    else
+      ++overflow_;
   }
 
   void record_into(std::size_t capacity) {
@@ -105,7 +107,8 @@ std::string in_words(const Verdict& verdict) {
     if (verdict.low > 0.0 && verdict.low < 1e-300) {
       std::snprintf(numbers, sizeof numbers, " (got %.6g, allowed above 0, up to %.6g)", verdict.value, verdict.high);
     } else {
-      std::snprintf(numbers, sizeof numbers, " (got %.6g, allowed %.6g .. %.6g)", verdict.value, verdict.low, verdict.high);
+      std::snprintf(numbers, sizeof numbers, " (got %.6g, allowed %.6g .. %.6g)", verdict.value, verdict.low,
+                    verdict.high);
     }
     text += numbers;
   } else if (verdict.value != 0.0) {
@@ -119,18 +122,21 @@ void bind_kernel(py::module_& module) {
   py::register_exception<KernelRefusal>(module, "KernelRefusal", PyExc_ValueError);
   py::class_<BoundKernel>(module, "Kernel", "The deterministic 1 kHz step of the whole cell.")
       .def(py::init<>())
-      .def("configure",
-           [](BoundKernel& self, const py::array& config) {
-             accept(self.kernel.configure(one_record<KernelConfig>(config, "KERNEL_CONFIG")));
-           },
-           py::arg("config"))
+      .def(
+          "configure",
+          [](BoundKernel& self, const py::array& config) {
+            accept(self.kernel.configure(one_record<KernelConfig>(config, "KERNEL_CONFIG")));
+          },
+          py::arg("config"))
       .def("submit", &submit, py::arg("channel"), py::arg("segments"))
-      .def("cancel", [](BoundKernel& self, int channel) { self.kernel.cancel(channel); }, py::arg("channel") = -1)
-      .def("set_payload",
-           [](BoundKernel& self, int index, const py::array& payload) {
-             accept(self.kernel.set_payload(index, one_record<PayloadConfig>(payload, "PAYLOAD")));
-           },
-           py::arg("index"), py::arg("payload"))
+      .def(
+          "cancel", [](BoundKernel& self, int channel) { self.kernel.cancel(channel); }, py::arg("channel") = -1)
+      .def(
+          "set_payload",
+          [](BoundKernel& self, int index, const py::array& payload) {
+            accept(self.kernel.set_payload(index, one_record<PayloadConfig>(payload, "PAYLOAD")));
+          },
+          py::arg("index"), py::arg("payload"))
       .def("reset_fault", [](BoundKernel& self) { accept(self.kernel.reset_fault()); })
       .def("take_outcome", &take_outcome)
       .def("tick", &BoundKernel::tick)

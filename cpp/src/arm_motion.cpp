@@ -6,25 +6,26 @@
 namespace podhand {
 namespace {
 
-constexpr double kDriftGain = 40.0;              // [1/s] correction of set-points towards the path
-constexpr double kLostM = 0.010;                 // set-points this far from the path: inverse kinematics lost it
+constexpr double kDriftGain = 40.0;  // [1/s] correction of set-points towards the path
+constexpr double kLostM = 0.010;     // set-points this far from the path: inverse kinematics lost it
 constexpr double kLostRad = 0.10;
 constexpr double kLostS = 0.020;
-constexpr double kDeviationSlowM = 0.015;        // compliant offset at which the path slows down, and stands
+constexpr double kDeviationSlowM = 0.015;  // compliant offset at which the path slows down, and stands
 constexpr double kDeviationFreezeM = 0.050;
-constexpr double kFollowingSlow = 0.5;           // following error over its limit at which the path slows, and stands
+constexpr double kFollowingSlow = 0.5;  // following error over its limit at which the path slows, and stands
 constexpr double kFollowingFreeze = 0.9;
-constexpr double kReturnTimeS = 0.15;            // rigid axes come back from a yield this slowly
+constexpr double kReturnTimeS = 0.15;  // rigid axes come back from a yield this slowly
 constexpr double kReturnSpeedMS = 0.02;
 constexpr double kReturnSpeedRadS = 0.1;
-constexpr double kReaccelerationPerS = 5.0;      // path time gets its speed back no faster than this
-constexpr double kFastJerkTimeS = 0.010;         // a fast stop builds its deceleration up in this time
+constexpr double kReaccelerationPerS = 5.0;  // path time gets its speed back no faster than this
+constexpr double kFastJerkTimeS = 0.010;     // a fast stop builds its deceleration up in this time
 constexpr double kStandingRadS = 1e-3;
-constexpr double kStopPatienceS = 0.5;           // a stop that still yields after this time counts as standing
-constexpr double kSpeedMargin = 0.98;            // joint speeds stay this far inside the last-stage limiter's
-constexpr double kRetreatAcceleration = 1.0;     // [m/s^2]
-constexpr double kRetreatJerk = 50.0;            // [m/s^3]
-constexpr double kRetreatDone = 0.3;             // of the force at its begin
+constexpr double kStopPatienceS = 0.5;        // a stop that still yields after this time counts as standing
+constexpr double kSpeedMargin = 0.98;         // joint speeds stay this far inside the last-stage limiter's
+constexpr double kForceInertia = 0.5;         // [kg m^2] with which turning force axes answer
+constexpr double kRetreatAcceleration = 1.0;  // [m/s^2]
+constexpr double kRetreatJerk = 50.0;         // [m/s^3]
+constexpr double kRetreatDone = 0.3;          // of the force at its begin
 
 /// Twist of joint speeds: J qd.
 void twist_of(const Kinematics& kinematics, int joints, const double* qd, double twist[6]) noexcept {
@@ -32,6 +33,10 @@ void twist_of(const Kinematics& kinematics, int joints, const double* qd, double
   for (int j = 0; j < joints; ++j) {
     for (int r = 0; r < 6; ++r) twist[r] += kinematics.J[6 * j + r] * qd[j];
   }
+}
+
+double mass_of(const Segment& segment, const Tick& tick) noexcept {
+  return apparent_mass(tick.config.payload[segment.payload]);
 }
 
 /// Largest common factor's rate [1/s] at which speeds may shrink or grow when each axis has its own limit.
@@ -142,7 +147,9 @@ void ArmMotion::play_profile(const Segment& segment, const Tick& tick) noexcept 
 void ArmMotion::reference_twist(const Segment& segment, const Tick& tick) noexcept {
   const Reference& reference = segment.reference[kGroupArm];
   switch (reference.kind) {
-    case RefKind::kProfile: play_profile(segment, tick); return;
+    case RefKind::kProfile:
+      play_profile(segment, tick);
+      return;
     case RefKind::kPath: {
       const Played now =
           player_[0].at(reference.phases[0], reference.phase_count[0], reference.duration_s, path_time_s_);
@@ -159,29 +166,35 @@ void ArmMotion::reference_twist(const Segment& segment, const Tick& tick) noexce
       for (double& value : reference_base_) value *= twist_ramp_.speed;
       return;
     }
-    default: return;
+    default:
+      return;
   }
 }
 
 double ArmMotion::wanted_scale(const Segment& segment, const Tick& tick) const noexcept {
   const Limits& limits = segment.limits;
   double scale = std::min(guard_.path_scale(), tick.limiter_scale);
-  scale = std::min(scale, fade(deviation_m_, kDeviationSlowM, kDeviationFreezeM));
+  if (deviation_m_ > kDeviationSlowM) scale = std::min(scale, fade(deviation_m_, kDeviationSlowM, kDeviationFreezeM));
   for (int j = 0; j < tick.config.chain.joints; ++j) {
-    const double behind = std::fabs(tick.command[j] - tick.q[j]) / tick.config.axis[j].max_following_error;
-    if (behind > kFollowingSlow) scale = std::min(scale, fade(behind, kFollowingSlow, kFollowingFreeze));
+    const double behind = std::fabs(tick.command[j] - tick.q[j]);
+    const double most = tick.config.axis[j].max_following_error;
+    if (behind <= kFollowingSlow * most) continue;
+    scale = std::min(scale, fade(behind / most, kFollowingSlow, kFollowingFreeze));
   }
   const double speed = norm3(reference_base_), turning = norm3(reference_base_ + 3);
   if (speed * scale > limits.speed_m_s) scale = limits.speed_m_s / speed;
   if (turning * scale > limits.angular_speed_rad_s) scale = limits.angular_speed_rad_s / turning;
-  return std::min(scale, scale_ / joint_excess_);
+  return joint_excess_ > 1.0 ? std::min(scale, scale_ / joint_excess_) : scale;
 }
 
 void ArmMotion::update_scale(const Segment& segment, const Tick& tick) noexcept {
   const double wanted = wanted_scale(segment, tick);
   if (wanted < scale_) {
     const int joints = tick.config.chain.joints;
-    const double rate = common_rate(tick.config.axis, &AxisConfig::max_acceleration, qd_, joints) * scale_;
+    double rate = common_rate(tick.config.axis, &AxisConfig::max_acceleration, qd_, joints) * scale_;
+    // The approach cap counts on this deceleration; a harder one would only shake the sensor.
+    const double speed = norm3(reference_base_);
+    if (speed * rate > segment.limits.acceleration_m_s2) rate = segment.limits.acceleration_m_s2 / speed;
     scale_ = std::max(wanted, scale_ - std::max(rate, kReaccelerationPerS) * tick.dt_s);
     return;
   }
@@ -205,9 +218,9 @@ void ArmMotion::advance_reference(const Segment& segment, const Tick& tick) noex
     const double speed = std::max(norm3(reference.twist), 1e-6);
     const double turning = norm3(reference.twist + 3);
     // Angular motion ramps with the share of its own limit that the linear motion uses.
-    const double rate = std::min(limits.acceleration_m_s2 / speed,
-                                 limits.acceleration_m_s2 / limits.speed_m_s * limits.angular_speed_rad_s /
-                                     std::max(turning, 1e-6));
+    const double rate =
+        std::min(limits.acceleration_m_s2 / speed,
+                 limits.acceleration_m_s2 / limits.speed_m_s * limits.angular_speed_rad_s / std::max(turning, 1e-6));
     twist_ramp_.step(1.0, rate, rate * limits.jerk_m_s3 / limits.acceleration_m_s2, tick.dt_s);
     double turn[3], R_turn[9], R_before[9];
     for (int i = 0; i < 3; ++i) {
@@ -226,11 +239,10 @@ void ArmMotion::advance_reference(const Segment& segment, const Tick& tick) noex
 // ---- one step ---------------------------------------------------------------------------------------------------
 
 void ArmMotion::step(const Segment& segment, const Tick& tick) noexcept {
-  observe(segment, tick);
   reference_twist(segment, tick);
   double motion[6];
   rotate_back6(R_frame_, reference_base_, motion);
-  guard_.step(segment.limits, wrench_, motion, tick.force_limits(), tick.dt_s);
+  guard_.step(segment.limits, wrench_, motion, tick.force_limits(), mass_of(segment, tick), tick.dt_s);
   update_scale(segment, tick);
   if (segment.reference[kGroupArm].kind == RefKind::kProfile) {
     step_profile(segment, tick);
@@ -270,7 +282,9 @@ void ArmMotion::offset_speed(const Segment& segment, const Tick& tick) noexcept 
       speed = (law.mass * compliant_speed_[i] + dt * (wrench_[i] - law.stiffness * offset_[i])) /
               (law.mass + dt * law.damping + dt * dt * law.stiffness);
     } else if (law.law == Law::kForce) {
-      speed = std::clamp((wrench_[i] - law.force) / law.damping, -law.max_speed, law.max_speed);
+      const double mass = i < 3 ? mass_of(segment, tick) : kForceInertia;
+      speed = (mass * compliant_speed_[i] + dt * (wrench_[i] - law.force)) / (mass + dt * law.damping);
+      speed = std::clamp(speed, -law.max_speed, law.max_speed);
     } else if (guard_.force_ratio() < kSlowRatio) {
       const double cap = i < 3 ? kReturnSpeedMS : kReturnSpeedRadS;
       speed = -std::clamp(offset_[i] / kReturnTimeS, -cap, cap);
@@ -289,8 +303,10 @@ bool ArmMotion::drift(const Segment& segment, const Tick& tick, double correctio
   rotate_back6(R_frame_, from_reference, behind);
   double away = 0.0;
   for (int i = 0; i < 6; ++i) {
-    if (segment.law[i].law == Law::kForce) offset_[i] = behind[i];
-    else if (i < 3) away += behind[i] * behind[i];
+    if (segment.law[i].law == Law::kForce)
+      offset_[i] = behind[i];
+    else if (i < 3)
+      away += behind[i] * behind[i];
     behind[i] = offset_[i] - behind[i];
   }
   deviation_m_ = std::sqrt(away);
@@ -354,10 +370,12 @@ void ArmMotion::add_carry(const Segment& segment, const Tick& tick) noexcept {
 void ArmMotion::bound_joint_speed(const Tick& tick) noexcept {
   double excess = 1.0;
   for (int j = 0; j < tick.config.chain.joints; ++j) {
-    excess = std::max(excess, std::fabs(qd_[j]) / (kSpeedMargin * tick.config.axis[j].max_speed));
+    const double most = kSpeedMargin * tick.config.axis[j].max_speed;
+    if (std::fabs(qd_[j]) > excess * most) excess = std::fabs(qd_[j]) / most;
   }
-  for (int j = 0; j < tick.config.chain.joints; ++j) qd_[j] /= excess;
   joint_excess_ = excess;
+  if (excess == 1.0) return;
+  for (int j = 0; j < tick.config.chain.joints; ++j) qd_[j] /= excess;
 }
 
 void ArmMotion::yield_speed(const Tick& tick, double* qd) noexcept {
@@ -392,8 +410,7 @@ void ArmMotion::begin_stop(const Segment& segment, const Tick& tick, bool fast) 
 void ArmMotion::step_stop(const Segment& segment, const Tick& tick) noexcept {
   const int joints = tick.config.chain.joints;
   const double still[6]{};
-  observe(segment, tick);
-  guard_.step(segment.limits, wrench_, still, tick.force_limits(), tick.dt_s);
+  guard_.step(segment.limits, wrench_, still, tick.force_limits(), mass_of(segment, tick), tick.dt_s);
   carry_ramp_.step(0.0, ramp_acceleration_, ramp_jerk_, tick.dt_s);
   double give[kMaxArmJoints]{};
   if (guard_.yielding()) yield_speed(tick, give);
@@ -419,8 +436,7 @@ void ArmMotion::begin_retreat(double distance_m) noexcept {
   standing_ = false;
 }
 
-void ArmMotion::step_retreat(const Segment& segment, const Tick& tick) noexcept {
-  observe(segment, tick);
+void ArmMotion::step_retreat(const Tick& tick) noexcept {
   const double force = norm3(wrench_);
   // A force that rises says that the tool is hooked: backing out would make it worse.
   const bool hooked = force > 1.1 * retreat_force_n_ + 2.0;

@@ -19,8 +19,10 @@ bool alarms(Cause cause) noexcept {
     case Cause::kJointLimit:
     case Cause::kSingular:
     case Cause::kEmergencyStop:
-    case Cause::kFollowingError: return true;
-    default: return false;
+    case Cause::kFollowingError:
+      return true;
+    default:
+      return false;
   }
 }
 
@@ -210,9 +212,13 @@ Channel::Ending Channel::judge_limits(const Tick& tick) noexcept {
   const int first = has_arm() ? 0 : static_cast<int>(kBandX);
   const int last = has_arm() ? static_cast<int>(kBandX) : kAxes;
   for (int axis = first; axis < last; ++axis) {
-    const double ratio = std::fabs(tick.tau_filtered[axis]) / segment().limits.axis_force[axis];
-    if (axis_timer_[axis].step(ratio, tick.dt_s)) {
-      return {Cause::kForceLimit, kLimitAxisForce + static_cast<std::uint32_t>(axis), 0, tick.tau_filtered[axis], nullptr};
+    const double force = std::fabs(tick.tau_filtered[axis]);
+    const double limit = segment().limits.axis_force[axis];
+    if (force <= limit) {
+      axis_timer_[axis] = {};
+    } else if (axis_timer_[axis].step(force / limit, tick.dt_s)) {
+      const auto which = kLimitAxisForce + static_cast<std::uint32_t>(axis);
+      return {Cause::kForceLimit, which, 0, tick.tau_filtered[axis], nullptr};
     }
   }
   return {};
@@ -320,8 +326,10 @@ void Channel::act(std::uint32_t& digital) noexcept {
 void Channel::stop(const Tick& tick, OutcomeQueue& outcomes) noexcept {
   bool standing = true;
   if (has_arm()) {
-    if (phase_ == Phase::kRetreating) arm_.step_retreat(segment(), tick);
-    else arm_.step_stop(segment(), tick);
+    if (phase_ == Phase::kRetreating)
+      arm_.step_retreat(tick);
+    else
+      arm_.step_stop(segment(), tick);
     standing = arm_.standing();
   }
   for (int i = 0; i < group_count_; ++i) {

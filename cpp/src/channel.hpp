@@ -93,8 +93,8 @@ class Channel {
   OverLimitTimer axis_timer_[kAxes]{};
   Signals signals_{};
   Outcome outcome_{};
-  double origin_m_[3]{};             ///< measured tool origin at the segment's start, base
-  double R_origin_[9]{};             ///< measured tool orientation at the segment's start
+  double origin_m_[3]{};  ///< measured tool origin at the segment's start, base
+  double R_origin_[9]{};  ///< measured tool orientation at the segment's start
   double tare_sum_[6]{}, tare_mean_[6]{};
   double sum_force_[3]{}, sum_torque_[3]{};
   std::uint64_t samples_{};

@@ -8,21 +8,36 @@ namespace podhand {
 
 double read_signal(const Signals& signals, Signal signal, int index) noexcept {
   switch (signal) {
-    case Signal::kForce: return signals.wrench[index];
-    case Signal::kForceNorm: return signals.force_norm_n;
-    case Signal::kTorqueNorm: return signals.torque_norm_n_m;
-    case Signal::kForceRate: return signals.force_rate_n_s;
-    case Signal::kToolPosition: return signals.tool_position_m[index];
-    case Signal::kToolSpeed: return signals.tool_speed_m_s;
-    case Signal::kTravel: return signals.travel_m;
-    case Signal::kProgress: return signals.progress;
-    case Signal::kTime: return signals.time_s;
-    case Signal::kAxisPosition: return signals.q[index];
-    case Signal::kAxisSpeed: return signals.qd[index];
-    case Signal::kAxisForce: return signals.tau[index];
-    case Signal::kSlow: return signals.slow[index];
-    case Signal::kDeviation: return signals.deviation_m;
-    case Signal::kTravelSpeed: return signals.travel_speed_m_s;
+    case Signal::kForce:
+      return signals.wrench[index];
+    case Signal::kForceNorm:
+      return signals.force_norm_n;
+    case Signal::kTorqueNorm:
+      return signals.torque_norm_n_m;
+    case Signal::kForceRate:
+      return signals.force_rate_n_s;
+    case Signal::kToolPosition:
+      return signals.tool_position_m[index];
+    case Signal::kToolSpeed:
+      return signals.tool_speed_m_s;
+    case Signal::kTravel:
+      return signals.travel_m;
+    case Signal::kProgress:
+      return signals.progress;
+    case Signal::kTime:
+      return signals.time_s;
+    case Signal::kAxisPosition:
+      return signals.q[index];
+    case Signal::kAxisSpeed:
+      return signals.qd[index];
+    case Signal::kAxisForce:
+      return signals.tau[index];
+    case Signal::kSlow:
+      return signals.slow[index];
+    case Signal::kDeviation:
+      return signals.deviation_m;
+    case Signal::kTravelSpeed:
+      return signals.travel_speed_m_s;
   }
   return std::numeric_limits<double>::quiet_NaN();
 }
@@ -48,7 +63,9 @@ bool ConditionState::step(const Condition& condition, const Signals& signals, do
     const Node& node = condition.nodes[i];
     switch (node.op) {
       case Op::kGreater:
-      case Op::kLess: stack[depth++] = compare(node, signals, i); break;
+      case Op::kLess:
+        stack[depth++] = compare(node, signals, i);
+        break;
       case Op::kAnd:
       case Op::kOr: {
         const Truth b = stack[--depth], a = stack[depth - 1];

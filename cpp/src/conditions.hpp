@@ -7,7 +7,7 @@ namespace podhand {
 
 /// What conditions can look at in one tick. A value that is not known is NaN.
 struct Signals {
-  double wrench[6]{};         ///< filtered F_tool in the segment's frame
+  double wrench[6]{};  ///< filtered F_tool in the segment's frame
   double force_norm_n{};
   double torque_norm_n_m{};
   double force_rate_n_s{};
@@ -18,10 +18,10 @@ struct Signals {
   double time_s{};
   double deviation_m{};
   double travel_speed_m_s{};
-  const double* q{};          ///< kAxes each
+  const double* q{};  ///< kAxes each
   const double* qd{};
   const double* tau{};
-  const double* slow{};       ///< kSlowSignals
+  const double* slow{};  ///< kSlowSignals
 };
 
 [[nodiscard]] double read_signal(const Signals& signals, Signal signal, int index) noexcept;
@@ -40,7 +40,7 @@ class ConditionState {
   enum Truth : std::uint8_t { kFalse = 0, kTrue = 1, kUnknown = 2 };
   [[nodiscard]] Truth compare(const Node& node, const Signals& signals, std::uint32_t index) noexcept;
 
-  Truth last_[kMaxNodes]{};   ///< comparisons: held by hysteresis; kRising: operand of the previous tick
+  Truth last_[kMaxNodes]{};  ///< comparisons: held by hysteresis; kRising: operand of the previous tick
   bool primed_{false};
   bool first_comparison_{true};
   double held_s_{};

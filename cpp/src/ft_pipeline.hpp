@@ -42,8 +42,8 @@ class FtPipeline {
   double identical_s_{};  ///< how long all samples have been bit-identical
   std::uint32_t sequence_{};
   FtFault fault_{FtFault::kNone};
-  bool seen_{false};      ///< a first sample has come
-  bool primed_{false};    ///< the filter holds a good sample
+  bool seen_{false};    ///< a first sample has come
+  bool primed_{false};  ///< the filter holds a good sample
 };
 
 }  // namespace podhand

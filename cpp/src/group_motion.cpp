@@ -6,13 +6,13 @@
 namespace podhand {
 namespace {
 
-constexpr double kArrivedM = 5e-5;           // a target is reached this close, standing
+constexpr double kArrivedM = 5e-5;  // a target is reached this close, standing
 constexpr double kArrivedMS = 1e-3;
-constexpr double kApproachGain = 30.0;       // [1/s] last millimetres: speed per distance
-constexpr double kBrakeShare = 0.7;          // braking is planned with this share of acceleration and jerk
-constexpr double kFollowingSlow = 0.5;       // following error over its limit at which an axis slows, and stands
+constexpr double kApproachGain = 30.0;  // [1/s] last millimetres: speed per distance
+constexpr double kBrakeShare = 0.7;     // braking is planned with this share of acceleration and jerk
+constexpr double kFollowingSlow = 0.5;  // following error over its limit at which an axis slows, and stands
 constexpr double kFollowingFreeze = 0.9;
-constexpr double kGiveShare = 0.2;           // of its speed cap an axis gives way with at its force limit
+constexpr double kGiveShare = 0.2;  // of its speed cap an axis gives way with at its force limit
 constexpr double kReturnTimeS = 0.15;
 constexpr double kReturnSpeedMS = 0.02;
 constexpr double kRescalePerS = 5.0;
@@ -44,14 +44,14 @@ bool GroupMotion::start(const Segment& segment, int group, const Tick& tick, dou
 double GroupMotion::effort(const Segment& segment, const Tick& tick, int i, double towards) const noexcept {
   const int axis = kGroupSpan[group_].first + i;
   double share = 1.0;
-  if (tick.force_limits() && towards * tick.tau_filtered[axis] > 0.0) {
-    const double ratio = std::fabs(tick.tau_filtered[axis]) / segment.limits.axis_force[axis];
-    share = fade(ratio, kSlowRatio, kFreezeRatio);
+  const double force = std::fabs(tick.tau_filtered[axis]), limit = segment.limits.axis_force[axis];
+  if (tick.force_limits() && force > kSlowRatio * limit && towards * tick.tau_filtered[axis] > 0.0) {
+    share = fade(force / limit, kSlowRatio, kFreezeRatio);
   }
   if (is_belt(axis)) return share;
-  const double behind = (tick.command[axis] - tick.q[axis]) / tick.config.axis[axis].max_following_error;
-  if (towards * behind > 0.0) share = std::min(share, fade(std::fabs(behind), kFollowingSlow, kFollowingFreeze));
-  return share;
+  const double behind = tick.command[axis] - tick.q[axis], most = tick.config.axis[axis].max_following_error;
+  if (towards * behind <= 0.0 || std::fabs(behind) <= kFollowingSlow * most) return share;
+  return std::min(share, fade(std::fabs(behind) / most, kFollowingSlow, kFollowingFreeze));
 }
 
 double GroupMotion::target_speed(const Segment& segment, const Tick& tick, int i) noexcept {
@@ -62,7 +62,8 @@ double GroupMotion::target_speed(const Segment& segment, const Tick& tick, int i
     case RefKind::kTarget: {
       if (is_belt(axis)) return reference.target[i] * effort(segment, tick, i, reference.target[i]);
       const double way = reference.target[i] - tick.command[axis];
-      const double brake = stopping_speed(std::fabs(way), kBrakeShare * limits.max_acceleration, kBrakeShare * limits.max_jerk);
+      const double brake =
+          stopping_speed(std::fabs(way), kBrakeShare * limits.max_acceleration, kBrakeShare * limits.max_jerk);
       const double speed = std::min({reference.target_speed, brake, kApproachGain * std::fabs(way)});
       return std::copysign(speed * effort(segment, tick, i, way), way);
     }
@@ -72,11 +73,13 @@ double GroupMotion::target_speed(const Segment& segment, const Tick& tick, int i
       const double full = std::max(std::fabs(reference.force_n), kLeastForceN);
       const double wanted = reference.target_speed * std::clamp(missing / full, -1.0, 1.0);
       const double cap = kBrakeShare;  // room to the ends of the axis
-      const double room = wanted > 0.0 ? limits.max_position - tick.command[axis] : tick.command[axis] - limits.min_position;
+      const double room =
+          wanted > 0.0 ? limits.max_position - tick.command[axis] : tick.command[axis] - limits.min_position;
       const double brake = stopping_speed(std::max(0.0, room), cap * limits.max_acceleration, cap * limits.max_jerk);
       return std::copysign(std::min(std::fabs(wanted), brake) * effort(segment, tick, i, wanted), wanted);
     }
-    default: return 0.0;
+    default:
+      return 0.0;
   }
 }
 
@@ -86,8 +89,9 @@ void GroupMotion::give_way(const Segment& segment, const Tick& tick, int i) noex
   give_[i] = 0.0;
   if (!tick.force_limits() || is_belt(axis)) return;
   const double force = tick.tau_filtered[axis];
-  const double ratio = std::fabs(force) / segment.limits.axis_force[axis];
-  if (ratio <= kFreezeRatio) return;
+  const double limit = segment.limits.axis_force[axis];
+  if (std::fabs(force) <= kFreezeRatio * limit) return;
+  const double ratio = std::fabs(force) / limit;
   const double cap = reference.target_speed > 0.0 ? reference.target_speed : 0.1 * tick.config.axis[axis].max_speed;
   const double share = std::min(1.0, (ratio - kFreezeRatio) / (1.0 - kFreezeRatio));
   give_[i] = -std::copysign(kGiveShare * cap * share, force);
@@ -102,7 +106,8 @@ void GroupMotion::step_profile(const Segment& segment, const Tick& tick) noexcep
   path_time_s_ += scale_ * tick.dt_s;
   for (int i = 0; i < span.count; ++i) {
     const Played now = player_[i].at(reference.phases[i], reference.phase_count[i], reference.duration_s, path_time_s_);
-    if (give_[i] == 0.0) offset_[i] -= std::clamp(offset_[i] / kReturnTimeS, -kReturnSpeedMS, kReturnSpeedMS) * tick.dt_s;
+    if (give_[i] == 0.0)
+      offset_[i] -= std::clamp(offset_[i] / kReturnTimeS, -kReturnSpeedMS, kReturnSpeedMS) * tick.dt_s;
     offset_[i] += give_[i] * tick.dt_s;
     ramp_[i].speed = (now.p + offset_[i] - tick.command[span.first + i]) / tick.dt_s - give_[i];
   }
@@ -138,7 +143,8 @@ void GroupMotion::step_stop(const Segment& segment, const Tick& tick) noexcept {
   const GroupSpan span = kGroupSpan[group_];
   for (int i = 0; i < span.count; ++i) {
     const AxisConfig& limits = tick.config.axis[span.first + i];
-    const double jerk = fast_stop_ ? std::max(limits.max_jerk, limits.max_acceleration / kFastJerkTimeS) : limits.max_jerk;
+    const double jerk =
+        fast_stop_ ? std::max(limits.max_jerk, limits.max_acceleration / kFastJerkTimeS) : limits.max_jerk;
     ramp_[i].step(0.0, limits.max_acceleration, jerk, tick.dt_s);
     give_way(segment, tick, i);
   }

@@ -13,7 +13,8 @@ inline constexpr int kGroupAxes = 3;  ///< most axes of a group of single axes
 struct GroupSpan {
   int first, count;
 };
-inline constexpr GroupSpan kGroupSpan[kGroups] = {{kArm0, kMaxArmJoints}, {kSqueeze, 1}, {kBeltLeft, 2}, {kBlade, 1}, {kBandX, 3}};
+inline constexpr GroupSpan kGroupSpan[kGroups] = {
+    {kArm0, kMaxArmJoints}, {kSqueeze, 1}, {kBeltLeft, 2}, {kBlade, 1}, {kBandX, 3}};
 
 [[nodiscard]] inline constexpr bool is_belt(int axis) noexcept { return axis == kBeltLeft || axis == kBeltRight; }
 
@@ -43,8 +44,8 @@ class GroupMotion {
 
   PhasePlayer player_[kGroupAxes]{};
   SpeedRamp ramp_[kGroupAxes]{};
-  double give_[kGroupAxes]{};        ///< speed away from too much force
-  double offset_[kGroupAxes]{};      ///< kProfile: set-point minus profile
+  double give_[kGroupAxes]{};    ///< speed away from too much force
+  double offset_[kGroupAxes]{};  ///< kProfile: set-point minus profile
   double path_time_s_{};
   double scale_{1.0};
   double progress_{};

@@ -14,18 +14,19 @@ namespace {
 
 constexpr double kMinDt = 0.5e-3;
 constexpr double kMaxDt = 2.0e-3;
-constexpr double kLateShare = 1.2;           // of the nominal period: a longer tick is late
+constexpr double kLateShare = 1.2;  // of the nominal period: a longer tick is late
 constexpr double kSpeedFilterS = 0.020;
-constexpr double kLeastTravelSpeed = 1e-4;   // [m/s] below it the commanded direction is the last one
-constexpr double kBlockedS = 0.050;          // limiter has braked this long: the motion cannot go on
+constexpr double kLeastTravelSpeed = 1e-4;  // [m/s] below it the commanded direction is the last one
+constexpr double kBlockedS = 0.050;         // limiter has braked this long: the motion cannot go on
 constexpr double kBlockedScale = 0.05;
+constexpr std::uint32_t kMaxDelayTicks = 64;
 
 safety::LimiterConfig limiter_config(const KernelConfig& config) noexcept {
   safety::LimiterConfig out{};
   for (int i = 0; i < kAxes; ++i) {
     const AxisConfig& axis = config.axis[i];
-    out.axis[i] = {axis.min_position, axis.max_position, axis.max_speed, axis.max_acceleration, axis.present,
-                   static_cast<std::uint8_t>(is_belt(i))};
+    out.axis[i] = {axis.min_position,     axis.max_position, axis.max_speed,
+                   axis.max_acceleration, axis.present,      static_cast<std::uint8_t>(is_belt(i))};
   }
   out.max_tool_speed_m_s = config.safety.max_tool_speed_m_s;
   out.joints = config.chain.joints;
@@ -49,15 +50,20 @@ struct Kernel::Impl {
   double q[kAxes]{}, qd[kAxes]{}, tau[kAxes]{}, tau_filtered[kAxes]{};  ///< last valid readings
   double slow[kSlowSignals]{};
   double command[kAxes]{}, command_speed[kAxes]{};
-  double com_speed[3]{}, acceleration[3]{};   ///< of the payload's centre of mass, commanded, base
+  double command_twist[6]{};  ///< of the tool, commanded, base
+  double com_speed[3]{};      ///< of the payload's centre of mass, commanded, base
+  double acceleration[3]{};   ///< the same point, as late as the sensor feels it
+  double past_acceleration[kMaxDelayTicks][3]{};
+  std::uint32_t delay_ticks{};
+  std::uint32_t delay_cursor{};
   double travel_direction[3]{};
   double tool_speed{}, travel_speed{};
   double force_norm{}, force_rate{};
   double limiter_scale{1.0};
   double blocked_s{};
   Interruption interruptions[kChannels]{};
-  Interruption fault{};                       ///< latched
-  int bad_axis{-1};                           ///< invalid in this tick
+  Interruption fault{};  ///< latched
+  int bad_axis{-1};      ///< invalid in this tick
   std::uint32_t digital{};
   std::uint32_t chains{};
   bool configured{false};
@@ -118,8 +124,10 @@ void Kernel::Impl::seed() noexcept {
   }
   limiter.seed(command);
   forward(config.chain, command, commanded);
+  std::fill_n(command_twist, 6, 0.0);
   std::fill_n(com_speed, 3, 0.0);
   std::fill_n(acceleration, 3, 0.0);
+  std::fill_n(&past_acceleration[0][0], 3 * kMaxDelayTicks, 0.0);
   limiter_scale = 1.0;
   blocked_s = 0.0;
   seeded = true;
@@ -158,32 +166,29 @@ void Kernel::Impl::find_faults(const Inputs& inputs) noexcept {
 
 // ---- force and motion signals -----------------------------------------------------------------------------------
 
-const PayloadConfig& Kernel::Impl::payload() const noexcept {
-  return config.payload[channels[0].number_of_payload()];
-}
+const PayloadConfig& Kernel::Impl::payload() const noexcept { return config.payload[channels[0].number_of_payload()]; }
 
 void Kernel::Impl::feel(const Inputs& inputs, double dt_s) noexcept {
   // The set-points move first, the arm and the sensor follow by the loop delay: so must the inertial term.
   const double* com = payload().com_sensor_m;
-  double arm_point[3], lever[3], speed[3]{}, turning[3]{};
+  double arm_point[3], lever[3], turning_part[3];
   const double* X = config.chain.X_flange_sensor;
   rotate(X, com, arm_point);
   for (int i = 0; i < 3; ++i) arm_point[i] += X[9 + i] - config.chain.X_flange_tool[9 + i];
   rotate_back(config.chain.X_flange_tool, arm_point, lever);
   rotate(commanded.R, lever, arm_point);
-  for (int j = 0; j < joints(); ++j) {
-    for (int r = 0; r < 3; ++r) {
-      speed[r] += commanded.J[6 * j + r] * command_speed[j];
-      turning[r] += commanded.J[6 * j + 3 + r] * command_speed[j];
-    }
-  }
-  cross(turning, arm_point, lever);
-  const double gain = low_pass_gain(dt_s, std::max(config.ft.loop_delay_s, config.tick_s));
+  cross(command_twist + 3, arm_point, turning_part);
+  // Half of the delay is taken as dead time, half as the lag of the drives.
+  const double gain = low_pass_gain(dt_s, 0.5 * config.ft.loop_delay_s);
+  double* past = past_acceleration[delay_cursor];
   for (int i = 0; i < 3; ++i) {
-    speed[i] += lever[i];
-    low_pass(gain, (speed[i] - com_speed[i]) / dt_s, acceleration[i]);
-    com_speed[i] = speed[i];
+    const double speed = command_twist[i] + turning_part[i];
+    const double now = (speed - com_speed[i]) / dt_s;
+    low_pass(gain, delay_ticks > 0 ? past[i] : now, acceleration[i]);
+    past[i] = now;
+    com_speed[i] = speed;
   }
+  if (++delay_cursor >= delay_ticks) delay_cursor = 0;
   ft.update(inputs, measured.R, payload(), acceleration, dt_s);
 
   const double norm = norm3(ft.filtered());
@@ -194,16 +199,13 @@ void Kernel::Impl::feel(const Inputs& inputs, double dt_s) noexcept {
 }
 
 void Kernel::Impl::estimate_motion(double dt_s) noexcept {
-  double moving[3]{}, wanted[3]{};
+  double moving[3]{};
   for (int j = 0; j < joints(); ++j) {
-    for (int r = 0; r < 3; ++r) {
-      moving[r] += measured.J[6 * j + r] * qd[j];
-      wanted[r] += commanded.J[6 * j + r] * command_speed[j];
-    }
+    for (int r = 0; r < 3; ++r) moving[r] += measured.J[6 * j + r] * qd[j];
   }
-  const double wanted_speed = norm3(wanted);
+  const double wanted_speed = norm3(command_twist);
   if (wanted_speed > kLeastTravelSpeed) {
-    for (int i = 0; i < 3; ++i) travel_direction[i] = wanted[i] / wanted_speed;
+    for (int i = 0; i < 3; ++i) travel_direction[i] = command_twist[i] / wanted_speed;
   }
   const double gain = low_pass_gain(dt_s, kSpeedFilterS);
   low_pass(gain, norm3(moving), tool_speed);
@@ -221,8 +223,10 @@ void Kernel::Impl::step_channels(const Tick& tick, double* speed) noexcept {
       interruption = {fault.cause, fault.value};
       // Only a stop of the whole station overrules a segment that may go on alone.
       const bool own = fault.cause == Cause::kEmergencyStop || channel.owns(fault);
-      if (!own && channel.continues_alone()) interruption = {};
-      else if (!own) interruption.cause = Cause::kOtherChannel;
+      if (!own && channel.continues_alone())
+        interruption = {};
+      else if (!own)
+        interruption.cause = Cause::kOtherChannel;
     }
     channel.step(tick, interruption, speed, digital, outcomes);
     Channel& other = channels[1 - c];
@@ -240,8 +244,10 @@ void Kernel::Impl::step_channels(const Tick& tick, double* speed) noexcept {
 void Kernel::Impl::command_axes(const double* speed, double dt_s) noexcept {
   double desired[kAxes], next[kAxes];
   for (int i = 0; i < kAxes; ++i) {
-    if (!config.axis[i].present) desired[i] = 0.0;
-    else desired[i] = is_belt(i) ? speed[i] : command[i] + speed[i] * dt_s;
+    if (!config.axis[i].present)
+      desired[i] = 0.0;
+    else
+      desired[i] = is_belt(i) ? speed[i] : command[i] + speed[i] * dt_s;
   }
   limiter_scale = 1.0;
   if (config.safety.limiter_enabled) {
@@ -256,6 +262,10 @@ void Kernel::Impl::command_axes(const double* speed, double dt_s) noexcept {
     command[i] = next[i];
   }
   forward(config.chain, command, commanded);
+  std::fill_n(command_twist, 6, 0.0);
+  for (int j = 0; j < joints(); ++j) {
+    for (int r = 0; r < 6; ++r) command_twist[r] += commanded.J[6 * j + r] * command_speed[j];
+  }
 }
 
 void Kernel::Impl::watch_limiter(double dt_s) noexcept {
@@ -280,11 +290,7 @@ void Kernel::Impl::write_state(const Inputs& inputs) noexcept {
   std::copy_n(commanded.p, 3, state.X_base_tool_cmd + 9);
   const bool fixed = arm.running() && arm.segment().frame == FrameKind::kFixed;
   const double* frame = fixed ? arm.segment().X_base_frame : commanded.R;
-  double twist[6]{};
-  for (int j = 0; j < joints(); ++j) {
-    for (int r = 0; r < 6; ++r) twist[r] += commanded.J[6 * j + r] * command_speed[j];
-  }
-  rotate_back6(frame, twist, state.V_tool);
+  rotate_back6(frame, command_twist, state.V_tool);
   std::copy_n(ft.filtered(), 6, state.F_tool);
   std::copy_n(ft.raw(), 6, state.F_tool_raw);
   if (fixed) {
@@ -294,8 +300,7 @@ void Kernel::Impl::write_state(const Inputs& inputs) noexcept {
     rotate6(measured.R, ft.raw(), wrench_base);
     rotate_back6(frame, wrench_base, state.F_tool_raw);
   }
-  state.force_limit_n =
-      arm.running() ? arm.segment().limits.force_norm_n : std::numeric_limits<double>::infinity();
+  state.force_limit_n = arm.running() ? arm.segment().limits.force_norm_n : std::numeric_limits<double>::infinity();
   state.limiter_scale = limiter_scale;
   for (int c = 0; c < kChannels; ++c) {
     state.path_progress[c] = channels[c].progress();
@@ -316,9 +321,13 @@ Verdict Kernel::configure(const KernelConfig& config) noexcept {
   Impl& k = *impl_;
   if (k.running()) return {"a chain is running; cancel it before configuring"};
   if (const Verdict verdict = validate(config); !verdict.ok()) return verdict;
-  if (!k.limiter.configure(limiter_config(config))) return {"the last-stage limiter refuses the axis limits or the chain"};
+  if (!k.limiter.configure(limiter_config(config)))
+    return {"the last-stage limiter refuses the axis limits or the chain"};
   k.config = config;
   k.ft.configure(config);
+  const double dead_time_ticks = std::min(0.5 * config.ft.loop_delay_s / config.tick_s, kMaxDelayTicks - 1.0);
+  k.delay_ticks = static_cast<std::uint32_t>(dead_time_ticks + 0.5);
+  k.delay_cursor = 0;
   for (Channel& channel : k.channels) channel.reset();
   k.fault = {};
   k.tool_speed = k.travel_speed = k.force_norm = k.force_rate = 0.0;
@@ -335,7 +344,8 @@ Verdict Kernel::submit(int channel, const Segment* chain, std::size_t count) noe
   if (channel < 0 || channel >= kChannels) return {"channel", -1, static_cast<double>(channel), 0, kChannels - 1};
   if (!k.configured) return {"the kernel is not configured"};
   if (k.fault.cause != Cause::kNone) {
-    return {"a fault is latched; clear its cause and reset it (value is the cause)", -1, static_cast<double>(k.fault.cause)};
+    return {"a fault is latched; clear its cause and reset it (value is the cause)", -1,
+            static_cast<double>(k.fault.cause)};
   }
   if (k.channels[channel].running()) return {"the channel runs a chain; wait for it or cancel it"};
   if (const Verdict verdict = validate(k.config, chain, count, channel); !verdict.ok()) return verdict;
@@ -373,7 +383,8 @@ Verdict Kernel::reset_fault() noexcept {
   if (k.running()) return {"a chain is still stopping; reset when both channels stand"};
   const bool safety = k.fault.cause == Cause::kEmergencyStop && !k.safety_clear;
   if (safety) return {"the emergency stop or the enabling device still holds the station"};
-  if (k.bad_axis >= 0) return {"an axis reading is still invalid (value is the axis)", -1, static_cast<double>(k.bad_axis)};
+  if (k.bad_axis >= 0)
+    return {"an axis reading is still invalid (value is the axis)", -1, static_cast<double>(k.bad_axis)};
   if (k.fault.cause == Cause::kSensorInvalid && k.ft.fault() != FtFault::kNone) {
     return {"the force/torque signal is still not plausible (value is the FtFault)", -1,
             static_cast<double>(k.ft.fault())};
@@ -402,10 +413,26 @@ void Kernel::tick(const Inputs& inputs, Outputs& outputs) noexcept {
   k.estimate_motion(dt_s);
   k.find_faults(inputs);
 
-  const Tick tick{k.config,   dt_s,        inputs.tick,     k.q,           k.qd,           k.tau,
-                  k.tau_filtered, k.slow,  k.command,       k.command_speed, k.measured,   k.commanded,
-                  k.ft.filtered(), k.ft.raw(), k.ft.compensated_sensor(), k.force_rate, k.tool_speed,
-                  k.travel_speed, k.limiter_scale, late};
+  const Tick tick{k.config,
+                  dt_s,
+                  inputs.tick,
+                  k.q,
+                  k.qd,
+                  k.tau,
+                  k.tau_filtered,
+                  k.slow,
+                  k.command,
+                  k.command_speed,
+                  k.measured,
+                  k.commanded,
+                  k.ft.filtered(),
+                  k.ft.raw(),
+                  k.ft.compensated_sensor(),
+                  k.force_rate,
+                  k.tool_speed,
+                  k.travel_speed,
+                  k.limiter_scale,
+                  late};
   double speed[kAxes]{};
   k.step_channels(tick, speed);
   k.command_axes(speed, dt_s);

@@ -71,9 +71,9 @@ std::uint64_t layout_hash() noexcept {
   h.add(AT(PayloadConfig, mass_kg), AT(PayloadConfig, com_sensor_m), sizeof(PayloadConfig), AT(FtConfig, bias),
         AT(FtConfig, range_force_n), AT(FtConfig, range_torque_n_m), AT(FtConfig, filter_time_constant_s),
         AT(FtConfig, max_age_periods), AT(FtConfig, frozen_periods), AT(FtConfig, loop_delay_s), sizeof(FtConfig));
-  h.add(AT(SafetyConfig, max_force_norm_n), AT(SafetyConfig, max_torque_norm_n_m),
-        AT(SafetyConfig, max_tool_speed_m_s), AT(SafetyConfig, axis_max_age_s), AT(SafetyConfig, limiter_enabled),
-        AT(SafetyConfig, force_limits_enabled), AT(SafetyConfig, simulated), sizeof(SafetyConfig));
+  h.add(AT(SafetyConfig, max_force_norm_n), AT(SafetyConfig, max_torque_norm_n_m), AT(SafetyConfig, max_tool_speed_m_s),
+        AT(SafetyConfig, axis_max_age_s), AT(SafetyConfig, limiter_enabled), AT(SafetyConfig, force_limits_enabled),
+        AT(SafetyConfig, simulated), sizeof(SafetyConfig));
   h.add(AT(KernelConfig, chain), AT(KernelConfig, axis), AT(KernelConfig, payload), AT(KernelConfig, ft),
         AT(KernelConfig, safety), AT(KernelConfig, tool_stiffness_n_m), AT(KernelConfig, ik_damping),
         AT(KernelConfig, tick_s), AT(KernelConfig, generation), sizeof(KernelConfig));

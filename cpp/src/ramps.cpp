@@ -6,9 +6,11 @@ namespace podhand {
 
 void SpeedRamp::step(double target, double max_acceleration, double max_jerk, double dt_s) noexcept {
   const double missing = target - speed;
+  if (missing == 0.0 && acceleration == 0.0) return;
   // The largest acceleration that a constant jerk still brings to zero on the target, in whole steps.
   const double step_jerk = max_jerk * dt_s;
-  const double unwinding = std::sqrt(2.0 * max_jerk * std::fabs(missing) + 0.25 * step_jerk * step_jerk) - 0.5 * step_jerk;
+  const double unwinding =
+      std::sqrt(2.0 * max_jerk * std::fabs(missing) + 0.25 * step_jerk * step_jerk) - 0.5 * step_jerk;
   const double wanted = std::copysign(std::min({max_acceleration, unwinding, std::fabs(missing) / dt_s}), missing);
   acceleration = std::clamp(wanted, acceleration - step_jerk, acceleration + step_jerk);
   const double next = speed + acceleration * dt_s;

@@ -40,8 +40,8 @@ class PhasePlayer {
 
 /// p, v and a of a phase, `t` seconds after its start.
 [[nodiscard]] inline Played in_phase(const Phase& phase, double t) noexcept {
-  return {phase.p + t * (phase.v + t * (0.5 * phase.a + t * phase.j / 6.0)), phase.v + t * (phase.a + t * 0.5 * phase.j),
-          phase.a + t * phase.j};
+  return {phase.p + t * (phase.v + t * (0.5 * phase.a + t * phase.j / 6.0)),
+          phase.v + t * (phase.a + t * 0.5 * phase.j), phase.a + t * phase.j};
 }
 
 }  // namespace podhand

@@ -11,12 +11,12 @@ namespace podhand {
 namespace {
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
-constexpr double kLargest = 1e9;             // no quantity of a workcell is larger
+constexpr double kLargest = 1e9;  // no quantity of a workcell is larger
 constexpr double kMaxTimeoutS = 600.0;
 constexpr double kMaxRetreatM = 0.005;
 constexpr double kMinMassKg = 0.5;
 constexpr double kMinInertiaKgM2 = 1e-3;
-constexpr double kJointM = 1e-6;             // two phases of a profile must meet this closely [rad or m]
+constexpr double kJointM = 1e-6;  // two phases of a profile must meet this closely [rad or m]
 constexpr double kSpeedSlack = 1.001;
 constexpr double kAnyForce = 1e5;
 
@@ -101,13 +101,18 @@ void judge_payload(Judge& judge, const PayloadConfig& payload) noexcept {
 /// Number of values of a signal, so that `index` stays inside.
 int signal_size(Signal signal) noexcept {
   switch (signal) {
-    case Signal::kForce: return 6;
-    case Signal::kToolPosition: return 3;
+    case Signal::kForce:
+      return 6;
+    case Signal::kToolPosition:
+      return 3;
     case Signal::kAxisPosition:
     case Signal::kAxisSpeed:
-    case Signal::kAxisForce: return kAxes;
-    case Signal::kSlow: return kSlowSignals;
-    default: return 1;
+    case Signal::kAxisForce:
+      return kAxes;
+    case Signal::kSlow:
+      return kSlowSignals;
+    default:
+      return 1;
   }
 }
 
@@ -138,7 +143,8 @@ void judge_condition(Judge& judge, const Condition& condition) noexcept {
 // ---- references -------------------------------------------------------------------------------------------------
 
 /// Checks one row of phases: finite, in order, without jumps, inside `low..high`, not faster than `max_speed`.
-void judge_phases(Judge& judge, const Reference& reference, int row, double low, double high, double max_speed) noexcept {
+void judge_phases(Judge& judge, const Reference& reference, int row, double low, double high,
+                  double max_speed) noexcept {
   const std::uint32_t count = reference.phase_count[row];
   const Phase* phases = reference.phases[row];
   judge.within("profile: phase_count", count, 1, kMaxPhases);
@@ -183,19 +189,23 @@ void judge_arm_reference(Judge& judge, const KernelConfig& config, const Segment
   bool rigid = true;
   for (const AxisLaw& law : segment.law) rigid = rigid && law.law == Law::kRigid;
   switch (reference.kind) {
-    case RefKind::kHold: return;
+    case RefKind::kHold:
+      return;
     case RefKind::kProfile:
       judge.must("arm: a joint profile needs RIGID laws; use a Cartesian path", rigid);
       judge_profile(judge, config, reference, {kArm0, config.chain.joints});
       return;
-    case RefKind::kPath: judge_path(judge, reference); return;
+    case RefKind::kPath:
+      judge_path(judge, reference);
+      return;
     case RefKind::kTwist:
       judge.within("arm: |v| of the twist over the segment's speed", norm3(reference.twist), 0.0,
                    kSpeedSlack * segment.limits.speed_m_s);
       judge.within("arm: |w| of the twist over the segment's angular speed", norm3(reference.twist + 3), 0.0,
                    kSpeedSlack * segment.limits.angular_speed_rad_s);
       return;
-    default: judge.must("arm: the reference must be hold, profile, path or twist", false, static_cast<double>(reference.kind));
+    default:
+      judge.must("arm: the reference must be hold, profile, path or twist", false, static_cast<double>(reference.kind));
   }
 }
 
@@ -215,8 +225,11 @@ void judge_group_reference(Judge& judge, const KernelConfig& config, const Segme
       judge.within("axis group: target", reference.target[i], axis.min_position, axis.max_position);
     }
     if (reference.kind == RefKind::kForce) {
-      judge.must("axis group: a force reference is for squeeze and blade", group == kGroupSqueeze || group == kGroupBlade);
-      judge.within("axis group: force_n", reference.force_n, -axis.max_force, axis.max_force);
+      judge.must("axis group: a force reference is for squeeze and blade",
+                 group == kGroupSqueeze || group == kGroupBlade);
+      const double most = kFreezeRatio * std::min(axis.max_force, segment.limits.axis_force[span.first + i]);
+      judge.within("axis group: |force_n| must stay below 80 % of the axis' force limit", reference.force_n, -most,
+                   most);
     }
   }
   if (reference.kind == RefKind::kProfile && judge.ok()) {
@@ -224,13 +237,16 @@ void judge_group_reference(Judge& judge, const KernelConfig& config, const Segme
     judge_profile(judge, config, reference, span);
   }
   judge.must("axis group: the reference must be hold, profile, target or force",
-             reference.kind != RefKind::kPath && reference.kind != RefKind::kTwist, static_cast<double>(reference.kind));
-  judge.within("axis group: unknown reference", static_cast<double>(reference.kind), 0, static_cast<double>(RefKind::kForce));
+             reference.kind != RefKind::kPath && reference.kind != RefKind::kTwist,
+             static_cast<double>(reference.kind));
+  judge.within("axis group: unknown reference", static_cast<double>(reference.kind), 0,
+               static_cast<double>(RefKind::kForce));
 }
 
 // ---- laws and limits --------------------------------------------------------------------------------------------
 
-double gate(const KernelConfig& config, const Segment& segment, double mass, double damping, double stiffness) noexcept {
+double gate(const KernelConfig& config, const Segment& segment, double mass, double damping,
+            double stiffness) noexcept {
   return damping_ratio(mass, damping, stiffness, segment.limits.contact_stiffness_n_m, config.tool_stiffness_n_m,
                        config.ft.loop_delay_s, config.ft.filter_time_constant_s, config.tick_s);
 }
@@ -241,10 +257,14 @@ void judge_law(Judge& judge, const KernelConfig& config, const Segment& segment,
   judge.within("law: unknown law", static_cast<double>(law.law), 0, static_cast<double>(Law::kForce));
   if (!judge.ok() || law.law == Law::kRigid) return;
   judge.positive("law: damping D must be given, > 0", law.damping);
-  double mass = 0.0, stiffness = 0.0;
+  double mass = apparent_mass(config.payload[segment.payload]), stiffness = 0.0;
   if (law.law == Law::kCompliant) {
     judge.within(linear ? "law: mass M below 0.5 kg" : "law: inertia M below 0.001 kg m^2", law.mass,
                  linear ? kMinMassKg : kMinInertiaKgM2, 1e4);
+    if (linear) {
+      judge.within("law: mass M below that of the payload, whose own inertia would be taken for force", law.mass,
+                   config.payload[segment.payload].mass_kg, 1e4);
+    }
     judge.within("law: stiffness K", law.stiffness, 0.0, kLargest);
     mass = law.mass;
     stiffness = law.stiffness;
@@ -276,11 +296,14 @@ double approach_cap(const KernelConfig& config, const Limits& limits) noexcept {
 void judge_arm_limits(Judge& judge, const KernelConfig& config, const Segment& segment) noexcept {
   const Limits& limits = segment.limits;
   const SafetyConfig& safety = config.safety;
-  judge.positive("limits: force_norm_n must be > 0 and not above the station's", limits.force_norm_n, safety.max_force_norm_n);
+  judge.positive("limits: force_norm_n must be > 0 and not above the station's", limits.force_norm_n,
+                 safety.max_force_norm_n);
   judge.positive("limits: torque_norm_n_m must be > 0 and not above the station's", limits.torque_norm_n_m,
                  safety.max_torque_norm_n_m);
-  for (double component : limits.force_n) judge.limit("limits: force_n of an axis (infinity: none)", component, kAnyForce);
-  judge.positive("limits: speed_m_s must be > 0 and not above the station's", limits.speed_m_s, safety.max_tool_speed_m_s);
+  for (double component : limits.force_n)
+    judge.limit("limits: force_n of an axis (infinity: none)", component, kAnyForce);
+  judge.positive("limits: speed_m_s must be > 0 and not above the station's", limits.speed_m_s,
+                 safety.max_tool_speed_m_s);
   judge.positive("limits: acceleration_m_s2 must be > 0", limits.acceleration_m_s2, 100.0);
   judge.positive("limits: jerk_m_s3 must be > 0", limits.jerk_m_s3, 1e5);
   judge.positive("limits: angular_speed_rad_s must be > 0", limits.angular_speed_rad_s, 20.0);
@@ -288,10 +311,12 @@ void judge_arm_limits(Judge& judge, const KernelConfig& config, const Segment& s
   judge.positive("limits: damping_n_s_m of the yield must be > 0", limits.damping_n_s_m);
   if (!judge.ok() || limits.contact_stiffness_n_m == 0.0) return;
   judge.within("limits: damping ratio of the yield against the declared contact; raise damping_n_s_m",
-               gate(config, segment, 0.0, limits.damping_n_s_m, 0.0), kMinDampingRatio, 1.0);
-  judge.within("limits: speed_m_s over the approach cap from force limit, contact stiffness, loop delay and "
-               "deceleration; go slower, or declare a softer contact",
-               limits.speed_m_s, 0.0, approach_cap(config, limits));
+               gate(config, segment, apparent_mass(config.payload[segment.payload]), limits.damping_n_s_m, 0.0),
+               kMinDampingRatio, 1.0);
+  judge.within(
+      "limits: speed_m_s over the approach cap from force limit, contact stiffness, loop delay and "
+      "deceleration; go slower, or declare a softer contact",
+      limits.speed_m_s, 0.0, approach_cap(config, limits));
 }
 
 void judge_endings(Judge& judge, const Segment& segment) noexcept {
@@ -336,8 +361,10 @@ void judge_segment(Judge& judge, const KernelConfig& config, const Segment& segm
     judge.limit("limits: axis_force must be > 0 and not above the axis' max_force (infinity: none)",
                 segment.limits.axis_force[i], config.axis[i].max_force);
   }
-  if (channel == 0) judge_arm_segment(judge, config, segment);
-  else judge_group_reference(judge, config, segment, kGroupBandArm);
+  if (channel == 0)
+    judge_arm_segment(judge, config, segment);
+  else
+    judge_group_reference(judge, config, segment, kGroupBandArm);
 }
 
 }  // namespace
@@ -359,7 +386,8 @@ Verdict validate(const KernelConfig& config) noexcept {
   for (const PayloadConfig& payload : config.payload) judge_payload(judge, payload);
   judge_ft(judge, config.ft);
   judge_safety(judge, config.safety);
-  if (config.tool_stiffness_n_m != kInfinity) judge.positive("tool_stiffness_n_m must be > 0", config.tool_stiffness_n_m);
+  if (config.tool_stiffness_n_m != kInfinity)
+    judge.positive("tool_stiffness_n_m must be > 0", config.tool_stiffness_n_m);
   judge.within("ik_damping", config.ik_damping, 1e-6, 1.0);
   judge.within("tick_s", config.tick_s, 0.5e-3, 2e-3);
   return judge.verdict();
