@@ -31,7 +31,7 @@ _CAP = 150.0
 # Standard deviations of the errors that the fit expects: uniform ± 5 mm, ± 1° (bin); ± 3 mm, ± 0.3° (cameras).
 _BIN_SIGMA = np.array([0.0035] * 3 + [np.deg2rad(0.7)] * 3)
 _CAMERA_SIGMA = np.array([0.0018] * 3 + [np.deg2rad(0.18)] * 3)
-_MIN_POINTS_PER_AXIS = 60
+_MIN_POINTS_PER_AXIS = 40
 _MAX_OUTSIDE_SHARE = 0.05
 
 
@@ -277,10 +277,10 @@ def _check(result: Registration, outside_share: float) -> None:
         "side (y)": sum(found.get(name, 0) for name in ("left", "right", "left_border", "right_border")),
         "height (z)": found.get("floor", 0),
     }
-    if axes["depth (x)"] + found.get("floor_edge", 0) < _MIN_POINTS_PER_AXIS or axes["side (y)"] < _MIN_POINTS_PER_AXIS:
+    if min(axes.values()) < _MIN_POINTS_PER_AXIS:
         raise PerceptionError(
-            f"bin not recognised: too few points on its walls and edges ({_words(axes)}; at least "
-            f"{_MIN_POINTS_PER_AXIS} each in x and y are needed); check that the cameras see the bin, then look again"
+            f"bin not recognised: too few points on its walls, edges and floor ({_words(axes)}; at least "
+            f"{_MIN_POINTS_PER_AXIS} each are needed); check that the cameras see the bin, then look again"
         )
     if result.shift_m > MAX_SHIFT_M or result.angle_rad > MAX_ANGLE_RAD:
         raise PerceptionError(

@@ -1,0 +1,62 @@
+"""What a plan does to a row of blocks, by the geometry of pushing along one line: an oracle without forces."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from podhand.planning.stow import StowPlan
+
+BLADE_M = 0.002
+
+
+@dataclass(frozen=True, kw_only=True)
+class Interval:
+    low_m: float
+    high_m: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class RowResult:
+    """``entry_clearance_m``: between blade and blocks when it enters; ``clearance_m``: between item and everything;
+    ``wall_overlap_m``: how far blocks would be pressed into the wall."""
+
+    entry_clearance_m: float
+    clearance_m: float
+    wall_overlap_m: float
+
+
+def carry_out(plan: StowPlan, row: Sequence[Interval], width_m: float, *, offset_m: float = 0.0) -> RowResult:
+    """Push a row as planned; ``offset_m`` is added to all tool places (an error of the found bin)."""
+    blocks = sorted(row, key=lambda b: b.low_m)
+    wall = width_m / 2
+    entry, overlap = 1.0, 0.0
+    if plan.sweep_direction:
+        blade = Interval(low_m=plan.blade_y_m + offset_m - BLADE_M / 2, high_m=plan.blade_y_m + offset_m + BLADE_M / 2)
+        entry = _clearance(blade, blocks, wall)
+        blocks, overlap = _push(blocks, blade, plan.sweep_direction, plan.sweep_distance_m, wall)
+    half = plan.item_size_m[1] / 2
+    y = plan.y_eject_m + offset_m
+    item = Interval(low_m=y - half, high_m=y + half)
+    return RowResult(entry_clearance_m=entry, clearance_m=_clearance(item, blocks, wall), wall_overlap_m=overlap)
+
+
+def _clearance(thing: Interval, blocks: Sequence[Interval], wall: float) -> float:
+    gaps = [max(b.low_m - thing.high_m, thing.low_m - b.high_m) for b in blocks]
+    return min([*gaps, thing.low_m + wall, wall - thing.high_m])
+
+
+def _push(
+    blocks: Sequence[Interval], blade: Interval, direction: int, distance_m: float, wall: float
+) -> tuple[list[Interval], float]:
+    """Move the blade and everything that it meets, towards +y after mirroring."""
+    if direction < 0:
+        mirrored = [Interval(low_m=-b.high_m, high_m=-b.low_m) for b in reversed(blocks)]
+        moved, overlap = _push(mirrored, Interval(low_m=-blade.high_m, high_m=-blade.low_m), 1, distance_m, wall)
+        return [Interval(low_m=-b.high_m, high_m=-b.low_m) for b in reversed(moved)], overlap
+    front = blade.high_m + distance_m
+    moved = []
+    for b in blocks:
+        if b.low_m > (blade.low_m + blade.high_m) / 2 and b.low_m < front:
+            b = Interval(low_m=front, high_m=front + b.high_m - b.low_m)
+            front = b.high_m
+        moved.append(b)
+    return moved, max(0.0, max((b.high_m for b in moved), default=-wall) - wall)
