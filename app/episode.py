@@ -9,14 +9,15 @@ from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from podhand.app.stow_run import StowRun, run_recipe
 
 from podhand.app.plots import ForceTrace
 from podhand.app.results import EpisodeResult, Step, StowOutcome
+from podhand.app.stow_run import StowRun, StowRunner
 from podhand.app.thinking import Thought, make_planner, think
 from podhand.app.watching import ForceWatch, OutcomeWatch
 from podhand.app.wiring import build_workcell, read_catalogue, standard_world, world_seed
 from podhand.controllers.lockstep import LockstepHost
+from podhand.controllers.outcomes import Outcome
 from podhand.core.errors import PerceptionError
 from podhand.core.ports import DepthFrame
 from podhand.core.station import Station, load_station
@@ -30,6 +31,10 @@ from podhand.sim.world import World
 
 Note = Callable[[str, Mapping[str, Any]], None]
 """``note(event, fields)``: something worth a line in ``events.jsonl``."""
+
+
+MOMENTS = {"sweep": "at the end of the sweep", "item goes": "while the belts push the item in"}
+"""Segments whose end is worth a picture."""
 
 
 class Watcher(Protocol):
@@ -162,11 +167,18 @@ class _Episode:
         with LockstepHost.for_station(workcell.plant, self._station, recording=recording, note=facts) as host:
             forces = ForceWatch(host) if self._job.pictures else None
             outcomes = OutcomeWatch(host)
+            host.session.listen(self._moment)
             self._show(host)
-            run = run_recipe(
-                host, self._station, workcell, thought, planner=_planner(self._job.station), look=self._look_again,
-                settle_s=SETTLE_S, moment=self._moment, note=self._note,
-            )  # fmt: skip
+            run = StowRunner(
+                host,
+                self._station,
+                thought,
+                workcell.infeed.present(),
+                planner=_planner(self._job.station),
+                look=self._look_again,
+                settle_s=SETTLE_S,
+                note=self._note,
+            ).run()
         verdict = score(workcell, over_force=outcomes.over_force)
         self._snapshot("after", "after the stow", ("side", "above"))
         if self._job.pictures:
@@ -202,8 +214,11 @@ class _Episode:
             self._looks.append(look)
         return look
 
-    def _moment(self, name: str, caption: str) -> None:
-        self._snapshot(name, caption, ("front", "above"))
+    def _moment(self, outcome: Outcome) -> None:
+        """Take pictures of the moments that a person wants to see."""
+        caption = MOMENTS.get(outcome.segment)
+        if caption and not any(name.startswith(outcome.segment) for name, _, _ in self._scenes):
+            self._snapshot(outcome.segment.replace(" ", "-"), caption, ("front", "above"))
 
     def _snapshot(self, name: str, caption: str, views: tuple[str, ...]) -> None:
         if not self._job.pictures:

@@ -1,0 +1,100 @@
+"""A thought becomes a recipe: primitives with the numbers of plan and motions."""
+
+from podhand.app.thinking import Thought, hook_places
+from podhand.core.poses import Pose
+from podhand.core.station import Station
+from podhand.planning.motion import JointPath
+from podhand.planning.stow_motions import ReturnMotions
+from podhand.primitives.base import Matrix
+from podhand.primitives.catalogue import (
+    Align,
+    Approach,
+    CloseBands,
+    EjectItem,
+    ExtendBlade,
+    OpenBands,
+    Park,
+    Primitive,
+    ReceiveItem,
+    Retract,
+    ReturnItem,
+    Sweep,
+    Verify,
+)
+from podhand.primitives.recipes import Recipe, guarded, par, seq, step
+
+Joints = tuple[tuple[float, ...], ...]
+
+SWEEP_SLACK_M = 0.006
+"""A sweep that stalls this much before its end has made room enough: the plan's clearance covers it."""
+
+
+def stow_recipe(station: Station, thought: Thought) -> Recipe:
+    """Return the recipe of a stow: take, open, go there, make room, eject, come back.
+
+    When a step fails, everything before it is taken back, the item included, and the arm parks.
+    """
+    plan, request, motions = thought.plan, thought.request, thought.motions
+    assert plan is not None and request is not None and motions is not None
+    hook = hook_places(station, thought.X_base_bin)
+    take = ReceiveItem(
+        waypoints_rad=joints(motions.to_infeed),
+        X_base_tool_grasp=matrix(motions.forward.X_base_goal),
+        opening_m=request.receive_opening_m,
+        lift_m=request.lift_m,
+    )
+    go = Approach(waypoints_rad=joints(motions.to_bin), X_base_tool_mouth=matrix(motions.approach.X_base_goal))
+    make_room: list[Primitive] = []
+    if plan.sweep_needed:
+        direction = 1 if plan.sweep_direction > 0 else -1
+        make_room = [
+            ExtendBlade(extension_m=plan.blade_extension_m),
+            Sweep(
+                direction=direction,
+                distance_m=plan.sweep_distance_m,
+                min_distance_m=max(0.0, plan.sweep_distance_m - SWEEP_SLACK_M),
+            ),
+        ]
+        if not plan.blade_stays:
+            make_room.append(ExtendBlade(extension_m=0.0))
+        if motions.shift is not None:
+            make_room.append(Align(X_base_tool_mouth=matrix(motions.shift.X_base_goal)))
+    body = seq(
+        par(take, OpenBands(positions_base_m=hook[1:])),
+        go,
+        *make_room,
+        EjectItem(),
+        Retract(to_x_bin_m=request.retreat_x_bin_m),
+        par(CloseBands(positions_base_m=hook[-2::-1]), Park(waypoints_rad=joints(motions.to_park))),
+    )
+    back = Park(waypoints_rad=tuple(reversed(joints(motions.to_infeed))))
+    return Recipe(name="stow", root=guarded(body, back))
+
+
+def look_recipe(settle_s: float) -> Recipe:
+    """Return the recipe of the look after a stow."""
+    return Recipe(name="look", root=step(Verify(settle_s=settle_s)))
+
+
+def return_recipe(station: Station, thought: Thought, motions: ReturnMotions) -> Recipe:
+    """Return the recipe that brings a held item back to the infeed, gives the bands back and parks."""
+    hook = hook_places(station, thought.X_base_bin)
+    bring = ReturnItem(
+        waypoints_rad=joints(motions.to_infeed),
+        X_base_tool_above=matrix(motions.lower.X_base_start),
+        X_base_tool_down=matrix(motions.lower.X_base_goal),
+        X_base_tool_back=matrix(motions.backward.X_base_goal),
+    )
+    park = Park(waypoints_rad=joints(motions.to_park))
+    return Recipe(name="return", root=seq(bring, par(CloseBands(positions_base_m=hook[-2::-1]), park)))
+
+
+def joints(path: JointPath) -> Joints:
+    """Return a joint path as a parameter."""
+    return tuple(tuple(float(q) for q in row) for row in path.waypoints_rad)
+
+
+def matrix(X: Pose) -> Matrix:
+    """Return a pose as a parameter."""
+    a, b, c, d = ((float(w), float(x), float(y), float(z)) for w, x, y, z in X)
+    return (a, b, c, d)
