@@ -1,0 +1,210 @@
+"""The compiled kernel. Only controllers/ and perception/ import it."""
+
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+INPUTS_DTYPE: Final[np.dtype[np.void]]
+OUTPUTS_DTYPE: Final[np.dtype[np.void]]
+STATE_DTYPE: Final[np.dtype[np.void]]
+NODE_DTYPE: Final[np.dtype[np.void]]
+CONDITION_DTYPE: Final[np.dtype[np.void]]
+PHASE_DTYPE: Final[np.dtype[np.void]]
+REFERENCE_DTYPE: Final[np.dtype[np.void]]
+AXIS_LAW_DTYPE: Final[np.dtype[np.void]]
+LIMITS_DTYPE: Final[np.dtype[np.void]]
+REFLEX_DTYPE: Final[np.dtype[np.void]]
+DIGITAL_ACTION_DTYPE: Final[np.dtype[np.void]]
+SEGMENT_DTYPE: Final[np.dtype[np.void]]
+OUTCOME_DTYPE: Final[np.dtype[np.void]]
+CHAIN_CONFIG_DTYPE: Final[np.dtype[np.void]]
+AXIS_CONFIG_DTYPE: Final[np.dtype[np.void]]
+PAYLOAD_DTYPE: Final[np.dtype[np.void]]
+FT_CONFIG_DTYPE: Final[np.dtype[np.void]]
+SAFETY_CONFIG_DTYPE: Final[np.dtype[np.void]]
+KERNEL_CONFIG_DTYPE: Final[np.dtype[np.void]]
+MIN_DAMPING_RATIO: Final[float]
+
+class KernelRefusal(ValueError):  # noqa: N818 - a refusal is an answer, not an error of the program
+    """The kernel did not take a configuration, chain or command: ``segment 2: rule (got x, allowed a .. b)``."""
+
+def layout_hash() -> int:
+    """Return a number that changes when any field that crosses the border moves."""
+
+def build_id() -> str:
+    """Return version and fingerprint of sources, compiler and flags: replays are bit-exact on the same build."""
+
+def validate_config(config: NDArray[np.void]) -> None:
+    """Judge one record of ``KERNEL_CONFIG_DTYPE``. Raises KernelRefusal; nothing is taken."""
+
+def validate_chain(config: NDArray[np.void], segments: NDArray[np.void], channel: int) -> None:
+    """Judge a chain against a configuration. Raises KernelRefusal; nothing is taken."""
+
+class Kernel:
+    """The deterministic step of the whole cell; see kernel.hpp. Not thread-safe: one host owns it."""
+
+    def __init__(self) -> None: ...
+    def configure(self, config: NDArray[np.void]) -> None:
+        """Take one record of ``KERNEL_CONFIG_DTYPE``. Raises KernelRefusal; only while no chain runs."""
+
+    def submit(self, channel: int, segments: NDArray[np.void]) -> int:
+        """Take a chain; it starts in the next tick. Return its number, as in ``state['chain']`` and the outcomes.
+
+        Raises:
+            KernelRefusal: a rule was broken, the channel runs, or a fault is latched; nothing has moved.
+            TypeError: not a contiguous array of ``SEGMENT_DTYPE``.
+        """
+
+    def cancel(self, channel: int = -1) -> None:
+        """End the running segment of a channel (-1: of all) with a jerk-limited stop."""
+
+    def set_payload(self, index: int, payload: NDArray[np.void]) -> None:
+        """Replace a payload model (``PAYLOAD_DTYPE``). Raises KernelRefusal; only while no chain runs."""
+
+    def reset_fault(self) -> None:
+        """Clear a latched fault; set-points are taken from measurement. Raises KernelRefusal while its cause lasts."""
+
+    def take_outcome(self) -> NDArray[np.void] | None:
+        """Return the oldest outcome not yet taken, a 0-d record of ``OUTCOME_DTYPE``, or None."""
+
+    def tick(self) -> None:
+        """Run one step on ``inputs`` and ``outputs``."""
+
+    def tick_many(self, inputs: NDArray[np.void]) -> NDArray[np.void]:
+        """Run one step per record of ``INPUTS_DTYPE`` and return the outputs."""
+
+    def record_into(self, capacity: int) -> None:
+        """Keep inputs and outputs of the next ``capacity`` ticks (0: stop recording); forgets what was kept."""
+
+    def drain_ticks(self) -> bytes:
+        """Return what was kept since the last call: per tick one Inputs and one Outputs record."""
+
+    @property
+    def recorded(self) -> int:
+        """Ticks kept and not yet drained."""
+
+    @property
+    def overflow(self) -> int:
+        """Ticks lost since ``record_into`` because nobody drained in time."""
+
+    @property
+    def inputs(self) -> NDArray[np.void]:
+        """0-d view on the kernel's inputs, writable."""
+
+    @property
+    def outputs(self) -> NDArray[np.void]:
+        """0-d view on the kernel's outputs."""
+
+    @property
+    def state(self) -> NDArray[np.void]:
+        """0-d view on the state after the last tick, read-only."""
+
+class Chain:
+    """Kinematics of the arm as the kernel computes them."""
+
+    def __init__(
+        self, config: NDArray[np.void] = ..., *, X_parent_joint: ArrayLike = ..., X_flange_tool: ArrayLike = ...
+    ) -> None:
+        """From one record of ``KERNEL_CONFIG_DTYPE``, or from packed poses (n, 12) and (12,), n = 6 or 7."""
+
+    @property
+    def joints(self) -> int: ...
+    def fk(self, q: ArrayLike) -> NDArray[np.float64]:
+        """Return X_base_tool (4, 4) for joint positions (n,) [rad]."""
+
+    def jacobian(self, q: ArrayLike) -> NDArray[np.float64]:
+        """Return J (6, n): rows v and w of the tool origin in base."""
+
+    def ik(self, q: ArrayLike, twist_base: ArrayLike, damping: float) -> tuple[NDArray[np.float64], float]:
+        """Return joint speeds (n,) [rad/s] for a twist (6,) [m/s, rad/s], and the manipulability.
+
+        Raises:
+            ValueError: there are no finite joint speeds.
+        """
+
+def gravity_wrench(
+    R_base_sensor: ArrayLike, mass_kg: float, com_sensor_m: ArrayLike, gravity_base_m_s2: ArrayLike
+) -> NDArray[np.float64]:
+    """Return the wrench (6,) [N, N m] that gravity exerts on a payload, at the sensor, in its frame."""
+
+def damping_ratio(
+    *,
+    mass: float,
+    damping: float,
+    stiffness: float,
+    contact_stiffness: float,
+    tool_stiffness: float,
+    loop_delay_s: float,
+    filter_time_constant_s: float,
+    tick_s: float,
+) -> float:
+    """Return the smallest damping ratio of one axis against a contact, negative when unstable; see damping_gate.hpp."""
+
+class LimiterResult:
+    """What the last-stage limiter did."""
+
+    PASSED: Final[LimiterResult]
+    SCALED: Final[LimiterResult]
+    BRAKED: Final[LimiterResult]
+    INVALID: Final[LimiterResult]
+    NOT_READY: Final[LimiterResult]
+    @property
+    def name(self) -> str: ...
+    @property
+    def value(self) -> int: ...
+    def __int__(self) -> int: ...
+
+class Limiter:
+    """The last-stage limiter; see cpp/safety/limiter.hpp."""
+
+    def __init__(self) -> None: ...
+    def configure(
+        self,
+        *,
+        min_position: ArrayLike,
+        max_position: ArrayLike,
+        max_speed: ArrayLike,
+        max_acceleration: ArrayLike,
+        present: ArrayLike,
+        is_speed: ArrayLike,
+        max_tool_speed_m_s: float,
+        X_parent_joint: ArrayLike,
+        X_flange_tool: ArrayLike,
+    ) -> None:
+        """Take limits, one value per axis (14,), and the chain (n, 12), (12,). Raises ValueError when refused."""
+
+    def seed(self, positions: ArrayLike) -> None:
+        """Start from standing set-points (14,); belts: the speed in force."""
+
+    def step(self, desired: ArrayLike, dt_s: float) -> tuple[NDArray[np.float64], LimiterResult]:
+        """Return the set-points to send (14,) and the result."""
+
+    def run(
+        self, desired: ArrayLike, dt_s: ArrayLike
+    ) -> tuple[NDArray[np.float64], NDArray[np.int32], NDArray[np.float64], NDArray[np.int32]]:
+        """Step through (n, 14) set-points and (n,) times; return outputs, results, scales and limiting axes."""
+
+    @property
+    def scale(self) -> float:
+        """Smallest share of the wanted step that any group made, 1 when idle."""
+
+    @property
+    def limiting_axis(self) -> int:
+        """Axis behind ``scale``, 14 for the tool speed, -1 when idle."""
+
+class PlainStep:
+    """One admittance step without segments or safety; for benchmarks."""
+
+    def __init__(self, values: dict[str, Any], *, X_parent_joint: ArrayLike, X_flange_tool: ArrayLike) -> None:
+        """From the values of bench/plain_step.py and packed poses (6, 12), (12,)."""
+
+    def step(self) -> None:
+        """Step once on the bound buffers."""
+
+    @property
+    def q(self) -> NDArray[np.float64]: ...
+    @property
+    def wrench(self) -> NDArray[np.float64]: ...
+    @property
+    def q_out(self) -> NDArray[np.float64]: ...
