@@ -20,6 +20,7 @@ constexpr double kReturnSpeedRadS = 0.1;
 constexpr double kReaccelerationPerS = 5.0;  // path time gets its speed back no faster than this
 constexpr double kFastJerkTimeS = 0.010;     // a fast stop builds its deceleration up in this time
 constexpr double kStandingRadS = 1e-3;
+constexpr double kLeastCarryRadS = 1e-5;      // less is rounding
 constexpr double kStopPatienceS = 0.5;        // a stop that still yields after this time counts as standing
 constexpr double kSpeedMargin = 0.98;         // joint speeds stay this far inside the last-stage limiter's
 constexpr double kForceInertia = 0.5;         // [kg m^2] with which turning force axes answer
@@ -112,7 +113,9 @@ bool ArmMotion::start(const Segment& segment, const Tick& tick, double& mismatch
     solve(tick, reference_base_, continued);
   }
   for (int j = 0; j < joints; ++j) carry_[j] = tick.command_speed[j] - continued[j];
-  carry_ramp_.start(common_rate(tick.config.axis, &AxisConfig::max_speed, carry_, joints) < 1e5 ? 1.0 : 0.0);
+  double fastest = 0.0;
+  for (int j = 0; j < joints; ++j) fastest = std::max(fastest, std::fabs(carry_[j]));
+  carry_ramp_.start(fastest > kLeastCarryRadS ? 1.0 : 0.0);
   ramp_acceleration_ = common_rate(tick.config.axis, &AxisConfig::max_acceleration, carry_, joints);
   ramp_jerk_ = common_rate(tick.config.axis, &AxisConfig::max_jerk, carry_, joints);
   scale_ = wanted_scale(segment, tick);

@@ -59,6 +59,19 @@ void Channel::submit(const Segment* chain, std::size_t count, std::uint32_t numb
   phase_ = Phase::kPending;
 }
 
+void Channel::abandon(std::uint64_t tick, const Interruption& interruption, OutcomeQueue& outcomes) noexcept {
+  if (!running()) return;
+  outcome_ = Outcome{};
+  outcome_.start_tick = outcome_.end_tick = tick;
+  outcome_.cause = interruption.cause;
+  outcome_.value = interruption.value;
+  outcome_.channel = static_cast<std::uint32_t>(index_);
+  outcome_.chain = number_;
+  outcome_.tag = segment().tag;
+  outcomes.push(outcome_);
+  phase_ = Phase::kIdle;
+}
+
 bool Channel::owns(const Interruption& fault) const noexcept {
   if (fault.cause == Cause::kSensorInvalid) return has_arm();
   const int axis = static_cast<int>(fault.value);

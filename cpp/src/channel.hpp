@@ -36,6 +36,9 @@ class Channel {
   void cancel() noexcept { cancel_ = running(); }
   void reset() noexcept;
 
+  /// Ends a chain that could not begin. Real-time.
+  void abandon(std::uint64_t tick, const Interruption& interruption, OutcomeQueue& outcomes) noexcept;
+
   /// One step. Real-time. Sets `speed` of the channel's own axes (belts: the set-point) and `digital`.
   void step(const Tick& tick, const Interruption& interruption, double* speed, std::uint32_t& digital,
             OutcomeQueue& outcomes) noexcept;

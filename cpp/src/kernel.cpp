@@ -19,6 +19,7 @@ constexpr double kSpeedFilterS = 0.020;
 constexpr double kLeastTravelSpeed = 1e-4;  // [m/s] below it the commanded direction is the last one
 constexpr double kBlockedS = 0.050;         // limiter has braked this long: the motion cannot go on
 constexpr double kBlockedScale = 0.05;
+constexpr std::uint32_t kUnseededTicks = 100;  // how long a chain waits for the first valid readings
 constexpr std::uint32_t kMaxDelayTicks = 64;
 
 safety::LimiterConfig limiter_config(const KernelConfig& config) noexcept {
@@ -60,12 +61,14 @@ struct Kernel::Impl {
   double tool_speed{}, travel_speed{};
   double force_norm{}, force_rate{};
   double limiter_scale{1.0};
+  double arm_scale{1.0};  ///< the same, when it was the arm that was slowed
   double blocked_s{};
   Interruption interruptions[kChannels]{};
   Interruption fault{};  ///< latched
   int bad_axis{-1};      ///< invalid in this tick
   std::uint32_t digital{};
   std::uint32_t chains{};
+  std::uint32_t unseeded_ticks{};
   bool configured{false};
   bool seeded{false};
   bool emergency{false};
@@ -128,8 +131,9 @@ void Kernel::Impl::seed() noexcept {
   std::fill_n(com_speed, 3, 0.0);
   std::fill_n(acceleration, 3, 0.0);
   std::fill_n(&past_acceleration[0][0], 3 * kMaxDelayTicks, 0.0);
-  limiter_scale = 1.0;
+  limiter_scale = arm_scale = 1.0;
   blocked_s = 0.0;
+  unseeded_ticks = 0;
   seeded = true;
 }
 
@@ -142,6 +146,9 @@ void Kernel::Impl::wait_for_axes(const Inputs& inputs, Outputs& outputs) noexcep
   outputs.digital = digital;
   outputs.stop_request = 0;
   state.tick = inputs.tick;
+  if (!running() || ++unseeded_ticks < kUnseededTicks) return;
+  for (Channel& channel : channels) channel.abandon(inputs.tick, {Cause::kAxisInvalid, 1.0 * bad_axis}, outcomes);
+  for (int c = 0; c < kChannels; ++c) state.chain[c] = channels[c].chain_number();
 }
 
 // ---- faults -----------------------------------------------------------------------------------------------------
@@ -244,16 +251,20 @@ void Kernel::Impl::step_channels(const Tick& tick, double* speed) noexcept {
 void Kernel::Impl::command_axes(const double* speed, double dt_s) noexcept {
   double desired[kAxes], next[kAxes];
   for (int i = 0; i < kAxes; ++i) {
-    if (!config.axis[i].present)
-      desired[i] = 0.0;
-    else
-      desired[i] = is_belt(i) ? speed[i] : command[i] + speed[i] * dt_s;
+    const AxisConfig& axis = config.axis[i];
+    desired[i] = is_belt(i) ? speed[i] : command[i] + speed[i] * dt_s;
+    if (!axis.present) desired[i] = 0.0;
+    // A single axis ends where its way ends; the arm must keep its path and leaves this to the limiter.
+    const bool alone = i > kArm6 && !is_belt(i) && axis.present;
+    if (alone && std::isfinite(desired[i])) desired[i] = std::clamp(desired[i], axis.min_position, axis.max_position);
   }
-  limiter_scale = 1.0;
+  limiter_scale = arm_scale = 1.0;
   if (config.safety.limiter_enabled) {
     // The result is also in scale() and limiting_axis(); what it did is in `next`.
     (void)limiter.step(desired, dt_s, next);
     limiter_scale = limiter.scale();
+    const int axis = limiter.limiting_axis();
+    if (axis <= kArm6 || axis == safety::kToolSpeed) arm_scale = limiter_scale;
   } else {
     for (int i = 0; i < kAxes; ++i) next[i] = std::isfinite(desired[i]) ? desired[i] : command[i];
   }
@@ -336,6 +347,7 @@ Verdict Kernel::configure(const KernelConfig& config) noexcept {
   k.state.parameter_generation = config.generation;
   k.configured = true;
   k.seeded = false;
+  k.unseeded_ticks = 0;
   return {};
 }
 
@@ -413,26 +425,10 @@ void Kernel::tick(const Inputs& inputs, Outputs& outputs) noexcept {
   k.estimate_motion(dt_s);
   k.find_faults(inputs);
 
-  const Tick tick{k.config,
-                  dt_s,
-                  inputs.tick,
-                  k.q,
-                  k.qd,
-                  k.tau,
-                  k.tau_filtered,
-                  k.slow,
-                  k.command,
-                  k.command_speed,
-                  k.measured,
-                  k.commanded,
-                  k.ft.filtered(),
-                  k.ft.raw(),
-                  k.ft.compensated_sensor(),
-                  k.force_rate,
-                  k.tool_speed,
-                  k.travel_speed,
-                  k.limiter_scale,
-                  late};
+  const Tick tick{k.config,     dt_s,           inputs.tick,     k.q,         k.qd,
+                  k.tau,        k.tau_filtered, k.slow,          k.command,   k.command_speed,
+                  k.measured,   k.commanded,    k.ft.filtered(), k.ft.raw(),  k.ft.compensated_sensor(),
+                  k.force_rate, k.tool_speed,   k.travel_speed,  k.arm_scale, late};
   double speed[kAxes]{};
   k.step_channels(tick, speed);
   k.command_axes(speed, dt_s);

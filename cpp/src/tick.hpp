@@ -26,7 +26,7 @@ struct Tick {
   double force_rate_n_s;
   double tool_speed_m_s;  ///< measured, low-passed
   double travel_speed_m_s;
-  double limiter_scale;  ///< of the previous tick
+  double limiter_scale;  ///< of the arm, in the previous tick
   bool late;
 
   [[nodiscard]] bool force_limits() const noexcept { return config.safety.force_limits_enabled != 0; }

@@ -238,6 +238,40 @@ void late_ticks_are_counted_and_following_errors_stop() {
   CHECK(rig.kernel.state().latched_fault == static_cast<std::uint32_t>(Cause::kFollowingError));
 }
 
+void chain_without_readings_ends() {
+  Kernel kernel;
+  CHECK(kernel.configure(station()).ok());
+  auto s = segment();
+  CHECK(kernel.submit(0, s.get(), 1).ok());
+  Inputs in{};
+  Outputs out{};
+  Outcome o;
+  for (int i = 0; i < 99; ++i) kernel.tick(in, out);
+  CHECK(!kernel.take_outcome(o));
+  kernel.tick(in, out);
+  CHECK(kernel.take_outcome(o) && o.cause == Cause::kAxisInvalid);
+  CHECK(kernel.state().chain[0] == 0);
+}
+
+/// Outwards from a place near the end of joint 1: the limiter brakes, the outcome names the axis.
+void joint_limit_ends_the_motion() {
+  KernelConfig c = station();
+  c.axis[0].max_position = kHome[0] + 0.05;
+  Rig rig(c);
+  auto s = segment();
+  s->reference[kGroupArm].kind = RefKind::kTwist;
+  s->frame = FrameKind::kFixed;
+  constexpr double kEye[9] = {1, 0, 0, 0, 1, 0, 0, 0, 1};
+  pose(s->X_base_frame, kEye, 0, 0, 0);
+  s->reference[kGroupArm].twist[0] = 0.05;
+  s->reference[kGroupArm].twist[1] = -0.15;
+  s->timeout_s = 8;
+  const Outcome o = rig.run(*s);
+  CHECK(o.cause == Cause::kJointLimit);
+  CHECK_NEAR(o.value, 0, 0);
+  CHECK(o.q_end[0] <= c.axis[0].max_position && o.q_end[0] > c.axis[0].max_position - 0.01);
+}
+
 void same_inputs_give_the_same_bits() {
   std::vector<Inputs> inputs;
   std::vector<Outputs> outputs;
@@ -276,5 +310,7 @@ int main() {
   other_channel_holds_on_a_reflex();
   digital_outputs_follow_time();
   late_ticks_are_counted_and_following_errors_stop();
+  chain_without_readings_ends();
+  joint_limit_ends_the_motion();
   same_inputs_give_the_same_bits();
 }
