@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar, NoReturn
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from podhand.controllers.outcomes import Outcome
+from podhand.controllers.outcomes import Cause, Outcome
 from podhand.controllers.segments import ARM_CHANNEL, Chain
 from podhand.core.errors import DeviceError, LimitError, PerceptionError, PlanningError, StateError
 from podhand.core.poses import Pose, pose
@@ -99,12 +99,13 @@ class Trace:
     async def run(self, chain: Chain, *, accept: Sequence[str] = (), tag: int = 0) -> Outcome:
         """Run a chain and keep its outcomes.
 
-        Raises Unsuccessful, with the outcome in words, unless it reached its goal or ended by an until named in
-        ``accept``.
+        Raises Unsuccessful, with the outcome in words, unless it reached its goal or ended by an until or reflex
+        named in ``accept``.
         """
         outcome = await self.cell.session.run(chain, channel=self.channel, tag=tag)
         self.outcomes.extend(outcome.all)
-        if not outcome.ok or (outcome.name and outcome.name not in accept):
+        named = outcome.cause in (Cause.UNTIL, Cause.REFLEX)
+        if (outcome.name not in accept) if named else (outcome.cause is not Cause.REACHED):
             self.fail(outcome.in_words())
         return outcome
 

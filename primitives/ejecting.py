@@ -100,7 +100,8 @@ class EjectItem(Primitive):
             ),
             until=until,
             payload=LEAVING_PAYLOAD if weighed else cell.payload,
-            timeout_s=self.max_time_s,
+            # Back goes slower, and the way may be that of two segments.
+            timeout_s=self.max_time_s * (1.0 if speed_m_s > 0.0 else 2.5 * self.belt_speed_m_s / _BACK_SPEED_M_S),
         )
 
     async def _undo(self, cell: StowCell, trace: Trace) -> str | None:

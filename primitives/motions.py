@@ -17,9 +17,10 @@ from podhand.controllers.segments import (
     Target,
 )
 from podhand.controllers.trajectories import joint_limits, joint_path, line
+from podhand.core.errors import StateError
 from podhand.core.exchange import Axis
 from podhand.core.poses import FloatArray, Pose
-from podhand.primitives.base import Point, Trace, Unsuccessful
+from podhand.primitives.base import Point, Trace
 from podhand.primitives.cell import StowCell
 
 __all__ = ["axis_timeout_s", "distance_m", "grip", "limits", "move_joints", "move_line", "path_duration_s", "rest",
@@ -28,29 +29,36 @@ __all__ = ["axis_timeout_s", "distance_m", "grip", "limits", "move_joints", "mov
 GRIP_SPEED_M_S = 0.05
 _TARE_S = 0.15
 _SETTLE_S = 0.08
+_MOST_TARED_N = 8.0
 _SAME_START_RAD = 0.02
 _MAX_SEGMENTS = 12
+_TRANSFER_SPEED_SHARE = 0.75
+"""Of the tool speed at which the last-stage limiter steps in; it looks ahead to the end of a stop."""
+_TURN_RAD_S = 6.0
+_LINE_ACCELERATION_M_S2 = 1.0
 
 
 def limits(
     cell: StowCell,
     force_n: float,
     *,
-    speed_m_s: float | None = None,
+    speed_m_s: float | None = 0.10,
     acceleration_m_s2: float = 2.0,
     jerk_m_s3: float = 40.0,
+    angular_speed_rad_s: float = 1.5,
     damping_n_s_m: float = 500.0,
     contact_stiffness_n_m: float = 2000.0,
     component_n: Point = (inf, inf, inf),
     axis_force: Mapping[Axis, float] | None = None,
 ) -> SegmentLimits:
-    """Return a segment's limits with the station's caps where nothing tighter is given."""
+    """Return a segment's limits; the speed is that of an arm that stands or creeps unless given (None: station's)."""
     return SegmentLimits.for_station(
         cell.station,
         force_norm_n=min(force_n, cell.station.safety.max_force_norm_n),
         speed_m_s=speed_m_s,
         acceleration_m_s2=acceleration_m_s2,
         jerk_m_s3=jerk_m_s3,
+        angular_speed_rad_s=angular_speed_rad_s,
         damping_n_s_m=damping_n_s_m,
         contact_stiffness_n_m=contact_stiffness_n_m,
         force_n=component_n,
@@ -77,7 +85,7 @@ async def move_joints(
 ) -> None:
     """Move the arm through waypoints, from where it is; the first waypoint may be off by ``start_gap_rad``.
 
-    Raises Unsuccessful when it is farther off, or the motion does not reach its end.
+    Raises StateError when it is farther off, Unsuccessful when the motion does not reach its end.
     """
     cell = trace.cell
     points = _from_here(cell.arm_q(), waypoints_rad, start_gap_rad)
@@ -88,11 +96,19 @@ async def move_joints(
             arm=profile,
             squeeze=grip(cell) if squeeze is None else squeeze,
             blade=Hold() if blade is None else blade,
-            limits=limits(cell, force_n),
+            # Checked for collision, and too fast for a limit on contact: no contact is declared.
+            limits=limits(
+                cell,
+                force_n,
+                speed_m_s=_TRANSFER_SPEED_SHARE * cell.station.safety.max_tool_speed_m_s,
+                angular_speed_rad_s=_TURN_RAD_S,
+                contact_stiffness_n_m=0.0,
+            ),
             payload=cell.payload,
             timeout_s=3.0 * profile.duration_s + 2.0,
         )
         for profile in profiles
+        if profile.duration_s > 0.0
     ]
     for first in range(0, len(segments), _MAX_SEGMENTS):
         await trace.run(segments[first : first + _MAX_SEGMENTS])
@@ -102,7 +118,7 @@ def _from_here(q_rad: list[float], waypoints_rad: Sequence[Sequence[float]], sta
     here, points = np.array(q_rad), [np.array(q, float) for q in waypoints_rad]
     gap = float(np.abs(points[0] - here).max())
     if gap > start_gap_rad:
-        raise Unsuccessful(
+        raise StateError(
             f"the arm is {gap:.3f} rad away from where the planned path begins (at most {start_gap_rad} rad): plan again"
         )
     return [here, *points[1:]] if gap < _SAME_START_RAD and len(points) > 1 else [here, *points]
@@ -118,9 +134,10 @@ async def move_line(
     until: Mapping[str, Condition | Expr] | None = None,
     reflexes: Mapping[str, Reflex] | None = None,
     accept: Sequence[str] = (),
-    contact_stiffness_n_m: float = 2000.0,
+    contact_stiffness_n_m: float = 1000.0,
     squeeze: AxisReference | None = None,
-    acceleration_m_s2: float = 1.0,
+    payload: int | None = None,
+    X_base_frame: Pose | None = None,
 ) -> str:
     """Move the tool straight from its commanded pose to a goal; returns the name of the until that ended it, or "".
 
@@ -131,8 +148,8 @@ async def move_line(
         cell.session.state.X_base_tool_cmd,
         X_base_goal,
         speed_m_s=speed_m_s,
-        acceleration_m_s2=acceleration_m_s2,
-        jerk_m_s3=20.0 * acceleration_m_s2,
+        acceleration_m_s2=_LINE_ACCELERATION_M_S2,
+        jerk_m_s3=20.0 * _LINE_ACCELERATION_M_S2,
     )
     if path.duration_s == 0.0:
         return ""
@@ -143,9 +160,7 @@ async def move_line(
                 arm=path,
                 squeeze=grip(cell) if squeeze is None else squeeze,
                 law=Rigid(),
-                limits=limits(
-                    cell, force_n, speed_m_s=1.2 * speed_m_s, contact_stiffness_n_m=contact_stiffness_n_m
-                ),
+                limits=limits(cell, force_n, speed_m_s=1.2 * speed_m_s, contact_stiffness_n_m=contact_stiffness_n_m),
                 until=until or {},
                 reflexes=reflexes or {},
                 payload=cell.payload,
@@ -170,7 +185,10 @@ def rest(cell: StowCell, seconds: float, *, name: str, force_n: float, payload: 
 
 
 async def tare(trace: Trace, force_n: float) -> None:
-    """Let the tool swing out, then take the mean wrench as the new bias. The tool must touch nothing."""
+    """Let the tool swing out, then take the mean wrench as the new bias.
+
+    The tool must touch nothing: more force than a bias and an unknown remainder of weight explain ends the primitive.
+    """
     cell = trace.cell
     swing = rest(cell, _SETTLE_S, name="settle", force_n=force_n)
     tared = Segment(
@@ -182,7 +200,14 @@ async def tare(trace: Trace, force_n: float) -> None:
         payload=cell.payload,
         timeout_s=_TARE_S + 1.0,
     )
-    await trace.run([swing, tared], accept=("tared",))
+    await trace.run([swing], accept=("time is up",))
+    felt_n = float(np.linalg.norm(cell.session.state.F_tool[:3]))
+    if felt_n > _MOST_TARED_N:
+        trace.fail(
+            f"{felt_n:.1f} N are felt in free space (at most {_MOST_TARED_N} N): the tool touches something, the item "
+            "is not as it was weighed, or the sensor is off"
+        )
+    await trace.run([tared], accept=("tared",))
 
 
 def target(cell: StowCell, axis: Axis, position_m: float, speed_m_s: float | None = None) -> Target:

@@ -11,12 +11,13 @@ from podhand.core.exchange import Axis
 from podhand.primitives import motions
 from podhand.primitives.base import Primitive, PrimitivePreview, Trace
 from podhand.primitives.cell import StowCell
-from podhand.primitives.reaching import blade_in
+from podhand.primitives.reaching import blade_in, unpress
 
 __all__ = ["ExtendBlade", "Sweep"]
 
 _SWEEP_ACCELERATION_M_S2 = 2.0
 _SWEEP_JERK_M_S3 = 100.0
+_UNPRESS_WAY_M = 0.010
 
 
 class ExtendBlade(Primitive):
@@ -25,7 +26,7 @@ class ExtendBlade(Primitive):
     name: ClassVar[str] = "extend_blade"
 
     extension_m: float = Field(ge=0.0, le=0.34, description="Position of the blade axis; 0 is retracted.")
-    speed_m_s: float = Field(default=0.20, gt=0.0, le=0.4)
+    speed_m_s: float = Field(default=0.15, gt=0.0, le=0.4)
     blocked_n: float = Field(default=8.0, gt=0.5, le=40.0, description="|F| at the tool that means blocked.")
     drive_force_n: float = Field(default=20.0, gt=1.0, le=40.0, description="|force| of the blade's drive, at most.")
     retreat_m: float = Field(default=0.003, gt=0.0, le=0.005, description="Of the tool, after a hard contact.")
@@ -55,14 +56,17 @@ class ExtendBlade(Primitive):
         return cell.station.forces.blade_n
 
     async def _do(self, cell: StowCell, trace: Trace) -> str:
-        limit_n = self.force_limit(cell)
-        start_m = cell.blade_m
+        limit_n, start_m = self.force_limit(cell), cell.blade_m
+        if self.extension_m < start_m:
+            await unpress(cell, trace, max_way_m=_UNPRESS_WAY_M, force_n=cell.station.forces.retract_n)
+            await self._inward(cell, trace)
+            return f"blade at {1e3 * cell.blade_m:.0f} mm"
         # The drive also accelerates the blade: its force means contact only when the blade no longer runs freely.
         held_back = (abs(axis(Axis.BLADE).force) > 0.5 * self.drive_force_n) & (time > 0.15)
         outcome = await trace.run(
             [
                 Segment(
-                    name="blade out" if self.extension_m > start_m else "blade in",
+                    name="blade out",
                     blade=motions.target(cell, Axis.BLADE, self.extension_m, self.speed_m_s),
                     squeeze=motions.grip(cell),
                     limits=motions.limits(
@@ -70,31 +74,35 @@ class ExtendBlade(Primitive):
                         speed_m_s=0.1,
                     ),
                     until={
-                        "blocked": (ft.force.norm > self.blocked_n).for_(0.02),
+                        "blocked": (ft.force.norm > self.blocked_n).for_(0.005),
                         "held back": held_back.for_(0.03),
                     },
-                    reflexes={"hard contact": Reflex(condition=ft.force.norm > 0.9 * limit_n, retreat_m=self.retreat_m)},
+                    reflexes={"hard contact": Reflex(condition=ft.force.norm > 0.6 * limit_n, retreat_m=self.retreat_m)},
                     payload=cell.payload,
                     timeout_s=motions.axis_timeout_s(self.extension_m - start_m, self.speed_m_s),
                 )
             ],
-            accept=("blocked", "held back"),
+            accept=("blocked", "held back", "hard contact"),
         )  # fmt: skip
         reached_m = cell.session.state.axis(Axis.BLADE)
         trace.data["extension_m"] = reached_m
         missing_m = abs(self.extension_m - reached_m)
         if outcome.name and missing_m > self.tolerance_m:
-            trace.fail(f"the blade was {outcome.name} at {1e3 * reached_m:.0f} of {1e3 * self.extension_m:.0f} mm "
+            how = {"hard contact": "stopped by a hard contact"}.get(outcome.name, outcome.name)
+            trace.fail(f"the blade was {how} at {1e3 * reached_m:.0f} of {1e3 * self.extension_m:.0f} mm "
                        f"(felt {outcome.value:.1f} N)")  # fmt: skip
         return f"blade at {1e3 * reached_m:.0f} mm"
+
+    async def _inward(self, cell: StowCell, trace: Trace, to_m: float | None = None) -> None:
+        await blade_in(
+            cell, trace, to_m=self.extension_m if to_m is None else to_m, speed_m_s=self.speed_m_s,
+            drive_force_n=1.5 * self.drive_force_n, force_n=cell.station.forces.retract_n,
+        )  # fmt: skip
 
     async def _undo(self, cell: StowCell, trace: Trace) -> str | None:
         if cell.blade_m < 0.004:
             return None
-        await blade_in(
-            cell, trace, speed_m_s=self.speed_m_s, drive_force_n=1.5 * self.drive_force_n,
-            force_n=cell.station.forces.retract_n,
-        )  # fmt: skip
+        await self._inward(cell, trace, 0.0)
         return "blade retracted"
 
 
@@ -152,8 +160,8 @@ class Sweep(Primitive):
 
     async def _do(self, cell: StowCell, trace: Trace) -> str:
         y_start_m = float(cell.X_bin_tool[1, 3])
+        cell.swept = self.direction  # from here on the blade may press, however the sweep ends
         await trace.run([self._segment(cell, y_start_m)], accept=("far enough", "stalled"))
-        cell.swept = self.direction
         outcome = trace.outcomes[-1]
         travelled_m = self.direction * (float(cell.X_bin_tool[1, 3]) - y_start_m)
         trace.data["travelled_m"] = travelled_m
@@ -192,25 +200,8 @@ class Sweep(Primitive):
         )
 
     async def _undo(self, cell: StowCell, trace: Trace) -> str | None:
-        """Go back to where the sweep began, without pressing on the other side."""
-        travelled_m = trace.cell.swept * self.direction
-        if not travelled_m or cell.X_base_bin is None:
+        """Take the pressure off the blade, so that it can be drawn in; what was swept stays where it is."""
+        if not cell.swept:
             return None
-        back = Segment(
-            name="sweep back",
-            arm=Twist(v_m_s=(0.0, -self.direction * 0.05, 0.0)),
-            squeeze=motions.grip(cell),
-            X_base_frame=cell.X_base_bin,
-            limits=motions.limits(
-                cell, self.force_limit(cell), speed_m_s=0.07, contact_stiffness_n_m=self.contact_stiffness_n_m
-            ),
-            until={
-                "back": tool.travel > 0.008,
-                "free": ((abs(ft.force.y) < 2.0) & (time > 0.05)).for_(0.02),
-            },
-            payload=cell.payload,
-            timeout_s=3.0,
-        )
-        await trace.run([back], accept=("back", "free"))
-        cell.swept = 0
+        await unpress(cell, trace, max_way_m=_UNPRESS_WAY_M, force_n=self.force_limit(cell))
         return "took the pressure off the blade"

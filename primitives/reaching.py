@@ -12,10 +12,11 @@ from podhand.primitives import motions
 from podhand.primitives.base import Joints, Matrix, Primitive, PrimitivePreview, Trace, to_pose
 from podhand.primitives.cell import Bands, StowCell
 
-__all__ = ["Align", "Approach", "Park", "Retract"]
+__all__ = ["Align", "Approach", "Park", "Retract", "blade_in", "unpress"]
 
 _BLADE_IN_M = 0.004
 _UNPRESSED_N = 2.0
+_UNPRESS_SPEED_M_S = 0.03
 
 
 class Approach(Primitive):
@@ -25,9 +26,9 @@ class Approach(Primitive):
 
     waypoints_rad: tuple[Joints, ...] = Field(min_length=1, description="Joint path to in front of the bin.")
     X_base_tool_mouth: Matrix = Field(description="Tool at the bin's mouth.")
-    speed_m_s: float = Field(default=0.15, gt=0.0, le=0.5, description="Of the straight line.")
+    speed_m_s: float = Field(default=0.12, gt=0.0, le=0.5, description="Of the straight line.")
     speed_scale: float = Field(default=0.8, gt=0.0, le=1.0, description="Of the joint path.")
-    contact_n: float = Field(default=8.0, gt=1.0, le=50.0, description="|F| that counts as contact.")
+    contact_n: float = Field(default=6.0, gt=1.0, le=50.0, description="|F| that counts as contact.")
     start_gap_rad: float = Field(default=0.1, ge=0.0, le=0.5, description="How far off the path may begin.")
 
     def check(self, cell: StowCell) -> list[str]:
@@ -62,7 +63,7 @@ class Approach(Primitive):
         await motions.tare(trace, limit_n)
         contact = await motions.move_line(
             trace, X_mouth, name="to the mouth", speed_m_s=self.speed_m_s, force_n=limit_n,
-            until={"contact": (ft.force.norm > self.contact_n).for_(0.01)}, accept=("contact",),
+            until={"contact": (ft.force.norm > self.contact_n).for_(0.005)}, accept=("contact",),
             contact_stiffness_n_m=1000.0,
         )  # fmt: skip
         left_m = motions.distance_m(cell.session.state.X_base_tool_cmd, X_mouth)
@@ -161,8 +162,7 @@ class Retract(Primitive):
         return cell.station.forces.retract_n
 
     async def _do(self, cell: StowCell, trace: Trace) -> str:
-        if cell.swept and self.max_unpress_m > 0.0:
-            await self._unpress(cell, trace)
+        await unpress(cell, trace, max_way_m=self.max_unpress_m, force_n=self.force_limit(cell))
         await blade_in(
             cell, trace, speed_m_s=self.blade_speed_m_s, drive_force_n=self.blade_force_n,
             force_n=self.force_limit(cell),
@@ -180,29 +180,6 @@ class Retract(Primitive):
                 left_m = motions.distance_m(cell.session.state.X_base_tool_cmd, X_back)
                 trace.fail(f"the tool is caught {1e3 * left_m:.0f} mm before it is free ({trace.outcomes[-1].value:.1f} N)")
         return "clear of the bin, blade retracted"
-
-    async def _unpress(self, cell: StowCell, trace: Trace) -> None:
-        """Move against the sweep until the blade presses no more."""
-        released = abs(ft.force.y) < _UNPRESSED_N
-        far = tool.travel > self.max_unpress_m
-        await trace.run(
-            [
-                Segment(
-                    name="un-press",
-                    arm=Twist(v_m_s=(0.0, -0.03 * cell.swept, 0.0)),
-                    squeeze=motions.grip(cell),
-                    X_base_frame=cell.X_base_bin,
-                    limits=motions.limits(
-                        cell, self.force_limit(cell), speed_m_s=0.05, contact_stiffness_n_m=500.0
-                    ),
-                    until={"released": (released & (time > 0.03)).for_(0.01), "far enough": far},
-                    payload=cell.payload,
-                    timeout_s=self.max_unpress_m / 0.03 + 2.0,
-                )
-            ],
-            accept=("released", "far enough"),
-        )
-        cell.swept = 0
 
 
 class Park(Primitive):
@@ -249,16 +226,18 @@ class Park(Primitive):
         return f"at rest{hook}"
 
 
-async def blade_in(cell: StowCell, trace: Trace, *, speed_m_s: float, drive_force_n: float, force_n: float) -> None:
+async def blade_in(
+    cell: StowCell, trace: Trace, *, speed_m_s: float, drive_force_n: float, force_n: float, to_m: float = 0.0
+) -> None:
     """Draw the blade in; fails when it is stuck."""
-    if cell.blade_m < _BLADE_IN_M:
+    if cell.blade_m - to_m < _BLADE_IN_M:
         return
     stuck = (abs(axis(Axis.BLADE).speed) < 0.005) & (abs(axis(Axis.BLADE).force) > 0.7 * drive_force_n)
     outcome = await trace.run(
         [
             Segment(
                 name="blade in",
-                blade=motions.target(cell, Axis.BLADE, 0.0, speed_m_s),
+                blade=motions.target(cell, Axis.BLADE, to_m, speed_m_s),
                 squeeze=motions.grip(cell),
                 limits=motions.limits(
                     cell, force_n, axis_force={Axis.BLADE: drive_force_n}, contact_stiffness_n_m=500.0, speed_m_s=0.1
@@ -272,3 +251,26 @@ async def blade_in(cell: StowCell, trace: Trace, *, speed_m_s: float, drive_forc
     )
     if outcome.name == "stuck":
         trace.fail(f"the blade is stuck {1e3 * cell.blade_m:.0f} mm out ({outcome.value:.3g} m/s, in spite of the force)")
+
+
+async def unpress(cell: StowCell, trace: Trace, *, max_way_m: float, force_n: float) -> None:
+    """Move against the last sweep until the blade presses no more, or for a way; nothing without a sweep."""
+    if not cell.swept or max_way_m <= 0.0:
+        return
+    released = ((abs(ft.force.y) < _UNPRESSED_N) & (time > 0.03)).for_(0.01)
+    await trace.run(
+        [
+            Segment(
+                name="un-press",
+                arm=Twist(v_m_s=(0.0, -_UNPRESS_SPEED_M_S * cell.swept, 0.0)),
+                squeeze=motions.grip(cell),
+                X_base_frame=cell.X_base_bin,
+                limits=motions.limits(cell, force_n, speed_m_s=0.05, contact_stiffness_n_m=500.0),
+                until={"released": released, "far enough": tool.travel > max_way_m},
+                payload=cell.payload,
+                timeout_s=max_way_m / _UNPRESS_SPEED_M_S + 2.0,
+            )
+        ],
+        accept=("released", "far enough"),
+    )
+    cell.swept = 0

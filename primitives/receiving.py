@@ -1,5 +1,6 @@
 """Taking an item from the infeed, weighing it in hand, and giving it back."""
 
+from dataclasses import replace
 from typing import ClassVar
 
 import numpy as np
@@ -107,15 +108,8 @@ class ReceiveItem(Primitive):
             until={"touched": (ft.force.norm > 0.4 * limit_n).for_(0.02)}, contact_stiffness_n_m=1000.0,
         )  # fmt: skip
         await self._squeeze(cell, trace, item)
-        X_lifted = cell.session.state.X_base_tool_cmd
-        X_lifted[2, 3] += self.lift_m
-        # The item's weight comes onto the sensor here, not yet in the payload model.
-        weight_n = item.mass_kg * _GRAVITY_M_S2
-        await motions.move_line(
-            trace, X_lifted, name="lift", speed_m_s=min(self.speed_m_s, 0.15), force_n=limit_n + 1.5 * weight_n,
-            contact_stiffness_n_m=0.0,
-        )  # fmt: skip
-        mass_kg = await self._weigh(cell, trace, item, weight_n)
+        await self._lift(cell, trace, item)
+        mass_kg = await self._weigh(cell, trace, item)
         trace.data["mass_kg"] = mass_kg
         assert cell.held is not None
         trace.data["grip_force_n"] = cell.held.grip_force_n
@@ -136,9 +130,25 @@ class ReceiveItem(Primitive):
         if outcome.name == "gripped":
             cell.held = HeldItem(item=item, place=ItemPlace.PADDLES, grip_force_n=grip_n)
 
-    async def _weigh(self, cell: StowCell, trace: Trace, item: Item, weight_n: float) -> float:
+    async def _lift(self, cell: StowCell, trace: Trace, item: Item) -> None:
+        """Lift the item. Its weight comes onto the sensor at a moment nobody knows: half of it is taken as known."""
+        X_lifted = cell.session.state.X_base_tool_cmd
+        X_lifted[2, 3] += self.lift_m
+        X_lift, weight_n = X_lifted, item.mass_kg * _GRAVITY_M_S2
+        set_payloads(cell, item.mass_kg, np.array([-item.length_m / 2, 0.0, 0.0]))
+        limit_n = self.force_limit(cell) + 2.0 * weight_n
+        heavy = await motions.move_line(
+            trace, X_lift, name="lift", speed_m_s=min(self.speed_m_s, 0.15), force_n=limit_n,
+            contact_stiffness_n_m=0.0, payload=LEAVING_PAYLOAD, accept=("too heavy",),
+            until={"too heavy": (ft.force.norm > 0.7 * limit_n).for_(0.02)},
+        )  # fmt: skip
+        if heavy:
+            felt_kg = trace.outcomes[-1].value / _GRAVITY_M_S2 + item.mass_kg / 2
+            trace.fail(f"the item is caught or too heavy: about {felt_kg:.1f} kg instead of {item.mass_kg:.1f} kg")
+
+    async def _weigh(self, cell: StowCell, trace: Trace, item: Item) -> float:
         """Weigh the item by the sensor and give the kernel the new payload; returns its mass [kg]."""
-        limit_n = self.force_limit(cell) + 1.5 * weight_n
+        limit_n = self.force_limit(cell) + 2.0 * item.mass_kg * _GRAVITY_M_S2
         chain = [
             motions.rest(cell, 0.08, name="settle", force_n=limit_n, payload=EMPTY_PAYLOAD),
             motions.rest(cell, _WEIGH_S, name="weigh", force_n=limit_n, payload=EMPTY_PAYLOAD),
@@ -151,6 +161,8 @@ class ReceiveItem(Primitive):
             trace.fail(f"the item weighs {mass_kg:.2f} kg, at most {MAX_MASS_KG} kg may be stowed: give it back")
         mass_kg = max(mass_kg, _LEAST_MASS_KG)
         take_payload(cell, mass_kg, com_tool_m)
+        # The filter still knows the old payload for a moment: let it forget before tighter limits hold.
+        await trace.run([motions.rest(cell, 0.05, name="carry", force_n=limit_n)], accept=("time is up",))
         return mass_kg
 
     async def _undo(self, cell: StowCell, trace: Trace) -> str | None:
@@ -238,19 +250,26 @@ async def put_down(
 ) -> None:
     """Set a held item down, open the paddles and leave it. Lands softly where the ground is higher than believed."""
     assert cell.held is not None
-    limit_n = cell.station.forces.receive_n
-    X_above = X_above.copy()
-    await motions.move_line(trace, X_above, name="over the place", speed_m_s=speed_m_s, force_n=limit_n)
+    receive_n, state = cell.station.forces.receive_n, cell.session.state
+    # What is felt before the landing is weight that the payload model does not know: an item too heavy, say.
+    felt_base_n = state.X_base_tool[:3, :3] @ state.F_tool[:3]
+    limit_n = receive_n + 2.0 * float(np.linalg.norm(felt_base_n))
+    from_down = inverse(X_down) @ state.X_base_tool_cmd
+    above_m = motions.distance_m(X_above, X_down)
+    # Over the place already, or not yet off it: straight down.
+    if float(np.linalg.norm(from_down[:2, 3])) > 0.005 or abs(float(from_down[2, 3])) > above_m:
+        await motions.move_line(trace, X_above, name="over the place", speed_m_s=speed_m_s, force_n=limit_n)
     await motions.move_line(
         trace, X_down, name="set down", speed_m_s=min(speed_m_s, 0.08), force_n=limit_n,
-        until={"landed": (ft.force.norm > 0.4 * limit_n).for_(0.02)}, accept=("landed",),
+        until={"landed": (ft.force.z > float(felt_base_n[2]) + 0.3 * receive_n).for_(0.02)}, accept=("landed",),
+        X_base_frame=np.eye(4),
     )  # fmt: skip
-    opening_m = cell.held.item.width_m + _OPEN_MARGIN_M
+    opening_m, weight_n = cell.held.item.width_m + _OPEN_MARGIN_M, cell.held.mass_kg * _GRAVITY_M_S2
     cell.place_item(ItemPlace.INFEED)
-    await open_paddles(cell, trace, opening_m, force_n=limit_n, weight_n=0.0)
+    await open_paddles(cell, trace, opening_m, force_n=limit_n, weight_n=weight_n)
     await motions.move_line(
-        trace, X_back, name="leave the item", speed_m_s=speed_m_s, force_n=limit_n,
-        until={"caught": (ft.force.norm > 0.5 * limit_n).for_(0.02)},
+        trace, X_back, name="leave the item", speed_m_s=speed_m_s, force_n=receive_n,
+        until={"caught": (ft.force.norm > 0.5 * receive_n).for_(0.02)},
     )  # fmt: skip
 
 
@@ -261,12 +280,15 @@ async def open_paddles(
     opening = motions.target(cell, Axis.SQUEEZE, opening_m, 0.08)
     travel_m = abs(opening.values[0] - cell.opening_m)
     resisted = ((axis(Axis.SQUEEZE).force > 0.6 * axis_force_n) & (time > 0.15)).for_(0.05)
+    # The grip that still holds counts as well: it may be harder than what the outside may feel.
+    most_n = max(axis_force_n, 1.6 * abs(float(cell.session.state.tau[Axis.SQUEEZE])))
+    most_n = min(most_n, cell.station.axes.squeeze.max_force_n)
     await trace.run(
         [
             Segment(
                 name="open paddles",
                 squeeze=opening,
-                limits=motions.limits(cell, force_n + weight_n, axis_force={Axis.SQUEEZE: axis_force_n}),
+                limits=motions.limits(cell, force_n + weight_n, axis_force={Axis.SQUEEZE: most_n}),
                 until={"resisted": resisted},
                 timeout_s=motions.axis_timeout_s(travel_m, 0.08),
                 payload=cell.payload,
@@ -297,8 +319,15 @@ def weigh(outcome: Outcome, X_base_tool: Pose, item: Item, cell: StowCell) -> tu
 
 
 def take_payload(cell: StowCell, mass_kg: float, com_tool_m: FloatArray) -> None:
-    """Give the kernel the payloads of tool and item together, and of half the item for while it leaves."""
+    """Take note of a weighed item, and give the kernel the payloads of tool and item together."""
     assert cell.held is not None
+    set_payloads(cell, mass_kg, com_tool_m)
+    x, y, z = (float(v) for v in com_tool_m)
+    cell.held = replace(cell.held, mass_kg=mass_kg, com_tool_m=(x, y, z))
+
+
+def set_payloads(cell: StowCell, mass_kg: float, com_tool_m: FloatArray) -> None:
+    """Give the kernel the payload of tool and item, and of tool and half the item for while it comes or goes."""
     empty = empty_tool(cell.station)
     X_sensor_tool = inverse(X_flange_sensor(cell.station)) @ cell.station.tool.X_flange_tool
     com_sensor_m = (X_sensor_tool @ np.append(com_tool_m, 1.0))[:3]
@@ -307,8 +336,3 @@ def take_payload(cell: StowCell, mass_kg: float, com_tool_m: FloatArray) -> None
         total = tool_kg + share * mass_kg
         com = (tool_kg * tool_com + share * mass_kg * com_sensor_m) / total
         cell.session.set_payload(index, mass_kg=total, com_sensor_m=com)
-    x, y, z = (float(v) for v in com_tool_m)
-    cell.held = HeldItem(
-        item=cell.held.item, place=cell.held.place, grip_force_n=cell.held.grip_force_n, mass_kg=mass_kg,
-        com_tool_m=(x, y, z),
-    )  # fmt: skip

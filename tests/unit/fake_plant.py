@@ -12,6 +12,7 @@ from podhand.core.poses import FloatArray, adjoint_wrench
 from podhand.core.station import Station, load_station
 
 STATION: Station = load_station("sim-stow")
+HELD_COM_TOOL_M = (-0.08, 0.0, 0.0)
 Contact = Callable[[FloatArray, FloatArray], FloatArray]
 """Force on the tool in base (3,), at the tool origin, from tool position (3,) and all axis positions (14,)."""
 
@@ -34,6 +35,7 @@ class FakePlant:
         self._home = np.array(station.arm.home_q_rad)
         self._park = np.array(station.band_arm.park_base_m)
         self._random = np.random.default_rng(1)
+        self._places: list[FloatArray] = []
         self.tick = 0
         self.q = np.zeros(14)
         self.tau = np.zeros(14)
@@ -75,17 +77,24 @@ class FakePlant:
         inputs["slow"] = self.slow
         inputs["safety"] = self.safety
 
+    def _acceleration(self, X_base_flange: FloatArray) -> FloatArray:
+        """Return the acceleration of the payload's centre, from its last three places, with the delay of a sensor."""
+        place = (X_base_flange @ np.append(self._payload["com_sensor_m"], 1.0))[:3]
+        self._places = [*self._places[-5:], place] if self._places else [place] * 6
+        now, before, first = self._places[3], self._places[2], self._places[1]
+        acceleration: FloatArray = (now - 2.0 * before + first) / self.tick_s**2
+        return acceleration
+
     def _wrench(self) -> FloatArray:
         X_base_flange = UR10E.flange(self.q[:6])
         X_flange_tool = self._tool.X_flange_tool
-        weight = self._payload["mass_kg"] * (X_base_flange[:3, :3].T @ np.array([0.0, 0.0, -9.81]))
+        field = np.array([0.0, 0.0, -9.81]) - self._acceleration(X_base_flange)
+        weight = self._payload["mass_kg"] * (X_base_flange[:3, :3].T @ field)
         wrench = np.concatenate([weight, np.cross(self._payload["com_sensor_m"], weight)])
-        at_tool = np.zeros(6)
-        at_tool[:3] = (0.0, 0.0, -9.81 * self.held_mass_kg)
         X_base_tool = X_base_flange @ X_flange_tool
-        if self.contact:
-            at_tool[:3] += self.contact(X_base_tool[:3, 3], self.q)
-        F_tool = np.concatenate([X_base_tool[:3, :3].T @ at_tool[:3], np.zeros(3)])
+        load = X_base_tool[:3, :3].T @ (field * self.held_mass_kg)
+        force = np.zeros(3) if self.contact is None else self.contact(X_base_tool[:3, 3], self.q)
+        F_tool = np.concatenate([load + X_base_tool[:3, :3].T @ force, np.cross(HELD_COM_TOOL_M, load)])
         wrench += adjoint_wrench(X_flange_tool, F_tool)
         noise: FloatArray = self._random.normal(0.0, self.noise_n, 6)
         return wrench + noise
