@@ -377,7 +377,7 @@ void Kernel::cancel(int channel) noexcept {
 Verdict Kernel::set_payload(int index, const PayloadConfig& payload) noexcept {
   Impl& k = *impl_;
   if (!k.configured) return {"the kernel is not configured"};
-  if (k.running()) return {"a chain is running; payloads change only at rest"};
+  if (k.channels[0].running()) return {"the arm's channel runs a chain; payloads change only while the arm stands"};
   if (index < 0 || index >= kMaxPayloads) {
     return {"payload index", -1, static_cast<double>(index), 0, kMaxPayloads - 1};
   }

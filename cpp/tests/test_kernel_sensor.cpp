@@ -127,7 +127,10 @@ void payload_changes_at_rest_only() {
   CHECK(!rig.kernel.set_payload(8, {1.0, {}}).ok());
   CHECK(!rig.kernel.set_payload(1, {kNan, {}}).ok());
   auto s = segment();
-  rig.submit(*s);
+  rig.submit(*s, 1);
+  rig.step();
+  CHECK(rig.kernel.set_payload(2, {1.0, {}}).ok());  // the band arm feels none
+  rig.submit(*s, 0);
   rig.step();
   CHECK(!rig.kernel.set_payload(2, {1.0, {}}).ok());
 }

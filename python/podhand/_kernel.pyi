@@ -60,7 +60,7 @@ class Kernel:
         """End the running segment of a channel (-1: of all) with a jerk-limited stop."""
 
     def set_payload(self, index: int, payload: NDArray[np.void]) -> None:
-        """Replace a payload model (``PAYLOAD_DTYPE``). Raises KernelRefusal; only while no chain runs."""
+        """Replace a payload model (``PAYLOAD_DTYPE``). Raises KernelRefusal; only while the arm's channel is idle."""
 
     def reset_fault(self) -> None:
         """Clear a latched fault; set-points are taken from measurement. Raises KernelRefusal while its cause lasts."""

@@ -39,7 +39,7 @@ class Kernel {
   [[nodiscard]] Verdict submit(int channel, const Segment* chain, std::size_t count) noexcept;
   /// Ends the running segment of a channel (-1: of all) with Cause::kCancelled and a jerk-limited stop.
   void cancel(int channel) noexcept;
-  /// Replaces one payload model, while no chain runs. The new generation is reported in State.
+  /// Replaces one payload model, while the arm's channel is idle. The new generation is reported in State.
   [[nodiscard]] Verdict set_payload(int index, const PayloadConfig& payload) noexcept;
   /// Clears a latched fault after its cause is gone. Nothing moves on reset: set-points are re-seeded from measurement.
   [[nodiscard]] Verdict reset_fault() noexcept;
