@@ -12,8 +12,8 @@ namespace podhand {
 
 /// First finding of a validation. `ok()` or: which rule, in which segment, which value, allowed range.
 struct Verdict {
-  const char* rule{nullptr};   ///< static text, nullptr when accepted
-  int segment{-1};             ///< index in the chain, -1: not about a segment
+  const char* rule{nullptr};  ///< static text, nullptr when accepted
+  int segment{-1};            ///< index in the chain, -1: not about a segment
   double value{}, low{}, high{};
   [[nodiscard]] bool ok() const noexcept { return rule == nullptr; }
 };
@@ -21,7 +21,8 @@ struct Verdict {
 /// Not real-time. Checks every value of a configuration.
 [[nodiscard]] Verdict validate(const KernelConfig& config) noexcept;
 /// Not real-time. Checks a chain against the configuration, limits and the damping gate included.
-[[nodiscard]] Verdict validate(const KernelConfig& config, const Segment* chain, std::size_t count, int channel) noexcept;
+[[nodiscard]] Verdict validate(const KernelConfig& config, const Segment* chain, std::size_t count,
+                               int channel) noexcept;
 
 /// FNV-1a over the offsets of every field that crosses a border; compared when Python attaches.
 [[nodiscard]] std::uint64_t layout_hash() noexcept;
