@@ -5,22 +5,22 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from podhand.primitives.catalogue import load_all
 from pydantic import ValidationError
 from rich.markup import escape
 from rich.table import Table
 
-from podhand.app.shell import check_json_target, output, write_json
+from podhand.app.shell import check_json_target, console, output, write_json
+from podhand.app.single import run_single
 from podhand.core.errors import ConfigError, MotionFault
-from podhand.primitives.base import PRIMITIVES, Primitive, PrimitiveReport
+from podhand.primitives.base import Primitive, PrimitiveReport
+from podhand.primitives.catalogue import load_all
 
 
 def list_primitives() -> None:
     """Print all primitives with the first line of their descriptions."""
-    load_all()
     table = Table(box=None, pad_edge=False, show_header=False)
-    for name in sorted(PRIMITIVES):
-        table.add_row(f"[bold]{name}[/]", escape(_summary(PRIMITIVES[name])))
+    for name, primitive in sorted(load_all().items()):
+        table.add_row(f"[bold]{name}[/]", escape(_summary(primitive)))
     output.print(table)
 
 
@@ -40,12 +40,12 @@ def show_primitive(name: str) -> None:
 
 def find_primitive(name: str) -> type[Primitive]:
     """Return a primitive by name. Raises ConfigError, with a suggestion, for an unknown one."""
-    load_all()
-    if name in PRIMITIVES:
-        return PRIMITIVES[name]
-    close = difflib.get_close_matches(name, list(PRIMITIVES), n=1)
-    hint = f": did you mean {close[0]!r}?" if close else ""
-    raise ConfigError(f"no primitive {name!r}{hint} There are {', '.join(sorted(PRIMITIVES))}")
+    primitives = load_all()
+    if name in primitives:
+        return primitives[name]
+    close = difflib.get_close_matches(name, list(primitives), n=1)
+    hint = f"did you mean {close[0]!r}? " if close else ""
+    raise ConfigError(f"no primitive {name!r}; {hint}there are: {', '.join(sorted(primitives))}")
 
 
 def parse_parameters(pairs: Sequence[str]) -> dict[str, Any]:
@@ -94,12 +94,8 @@ def run_primitive(
     """
     check_json_target(json_target)
     primitive = make_primitive(name, pairs)
-    from podhand.app.single import run_single
-
     report = run_single(primitive, station_name=station_name, seed=seed)
     mark = "[green]✓[/]" if report.ok else "[red]✗[/]"
-    from podhand.app.shell import console
-
     console.print(f"{mark} [bold]{name}[/] {escape(report.words)} [dim]({report.duration_s:.2f} s)[/]")
     write_json(_entry(primitive, report), json_target)
     if not report.ok:

@@ -76,7 +76,7 @@ class RunFolder:
         self._events.close()
         _write_manifest(self.path, build_id=self._build_id, schemas=self._schemas, complete=error is None)
 
-    def event(self, name: str, **fields: Any) -> None:
+    def event(self, name: str, /, **fields: Any) -> None:
         """Append one line to ``events.jsonl``."""
         stamp = datetime.now(UTC).isoformat(timespec="milliseconds")
         json.dump({"time": stamp, "event": name, **fields}, self._events, default=str)

@@ -5,7 +5,7 @@ from podhand.core.poses import Pose
 from podhand.core.station import Station
 from podhand.planning.motion import JointPath
 from podhand.planning.stow_motions import ReturnMotions
-from podhand.primitives.base import Matrix
+from podhand.primitives.base import Matrix, Primitive
 from podhand.primitives.catalogue import (
     Align,
     Approach,
@@ -14,7 +14,6 @@ from podhand.primitives.catalogue import (
     ExtendBlade,
     OpenBands,
     Park,
-    Primitive,
     ReceiveItem,
     Retract,
     ReturnItem,
@@ -46,11 +45,10 @@ def stow_recipe(station: Station, thought: Thought) -> Recipe:
     go = Approach(waypoints_rad=joints(motions.to_bin), X_base_tool_mouth=matrix(motions.approach.X_base_goal))
     make_room: list[Primitive] = []
     if plan.sweep_needed:
-        direction = 1 if plan.sweep_direction > 0 else -1
         make_room = [
             ExtendBlade(extension_m=plan.blade_extension_m),
             Sweep(
-                direction=direction,
+                direction=1 if plan.sweep_direction > 0 else -1,
                 distance_m=plan.sweep_distance_m,
                 min_distance_m=max(0.0, plan.sweep_distance_m - SWEEP_SLACK_M),
             ),

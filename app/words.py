@@ -80,8 +80,12 @@ def _plan_sentence(result: EpisodeResult) -> str:
         verb = "Made" if sweeps and all(step.succeeded for step in sweeps) else "Set out to make"
         ending = " and slid it in." if result.outcome is StowOutcome.SUCCESS else "."
         return f"{verb} {made} with the blade{force}{ending}"
-    gap = params.get("gap_width_m")
-    where = f"a gap of {1000 * gap:.0f} mm" if isinstance(gap, float) else "a gap that was wide enough"
+    spare = params.get("predicted_clearance_m")
+    where = (
+        f"a gap with {1000 * spare:.0f} mm to spare on each side"
+        if isinstance(spare, float)
+        else "a gap that was wide enough"
+    )
     ending = " and slid it straight in." if result.outcome is StowOutcome.SUCCESS else "."
     return f"Found {where}{ending}"
 

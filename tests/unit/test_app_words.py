@@ -26,8 +26,8 @@ def test_a_sweep_tells_room_and_force() -> None:
 
 
 def test_straight_in() -> None:
-    text = story(episode(outcome=StowOutcome.SUCCESS, plan_params={"gap_width_m": 0.092}))
-    assert text.startswith("Found a gap of 92 mm and slid it straight in.")
+    text = story(episode(outcome=StowOutcome.SUCCESS, plan_params={"predicted_clearance_m": 0.012}))
+    assert text.startswith("Found a gap with 12 mm to spare on each side and slid it straight in.")
 
 
 def test_refusals_and_failures_give_their_reason() -> None:
