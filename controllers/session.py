@@ -20,6 +20,7 @@ from podhand.core.poses import FloatArray, Pose, unpack_pose
 __all__ = ["CHANNELS", "CellState", "CommandLog", "KernelPort", "Session"]
 
 CHANNELS = (ARM_CHANNEL, BAND_CHANNEL)
+_STOP_ALLOWANCE_S = 2.0
 
 
 class KernelPort(Protocol):
@@ -100,6 +101,8 @@ class _Job:
     compiled: CompiledChain
     future: "asyncio.Future[Outcome]"
     outcomes: list[Outcome]
+    overdue_tick: int
+    """By then the timeouts of all segments, and their stops, are over."""
 
 
 @dataclass(eq=False)
@@ -175,7 +178,13 @@ class Session:
                 f"channel {channel} is running '{self._jobs[channel].compiled.segments[0]}': await it, or cancel it"
             )
         compiled = self._submit(chain, channel, tag)
-        job = _Job(compiled=compiled, future=asyncio.get_running_loop().create_future(), outcomes=[])
+        longest_s = float(compiled.records["timeout_s"].sum()) + _STOP_ALLOWANCE_S * len(chain)
+        job = _Job(
+            compiled=compiled,
+            future=asyncio.get_running_loop().create_future(),
+            outcomes=[],
+            overdue_tick=int(self._kernel.inputs["tick"]) + ceil(longest_s / self._tick_s),
+        )
         self._jobs[channel] = job
         self.wake.set()
         try:
@@ -286,6 +295,12 @@ class Session:
                 job.future.set_result(job.outcomes[-1])
             else:
                 job.future.set_exception(StateError(f"the kernel dropped the chain of channel {channel}"))
+        for channel in [c for c, job in self._jobs.items() if now > job.overdue_tick]:
+            job = self._jobs.pop(channel)
+            if not job.future.done():
+                job.future.set_exception(
+                    StateError(f"channel {channel} did not end '{job.compiled.segments[0]}' within all its timeouts")
+                )
         for wait in [w for w in self._waits if w.until_tick <= now]:
             self._waits.remove(wait)
             if not wait.future.done():

@@ -15,7 +15,12 @@ from podhand.primitives.receiving import ReceiveItem, ReturnItem
 from podhand.primitives.verifying import Verify
 
 __all__ = ["PRIMITIVES", "Align", "Approach", "CloseBands", "EjectItem", "ExtendBlade", "OpenBands", "Park",
-           "ReceiveItem", "Retract", "ReturnItem", "Sweep", "Verify", "make_primitive"]  # fmt: skip
+           "ReceiveItem", "Retract", "ReturnItem", "Sweep", "Verify", "load_all", "make_primitive"]  # fmt: skip
+
+
+def load_all() -> dict[str, type[Primitive]]:
+    """Return all primitives by name; importing this module has registered them."""
+    return PRIMITIVES
 
 
 def make_primitive(name: str, params: dict[str, Any]) -> Primitive:
