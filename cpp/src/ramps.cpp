@@ -9,13 +9,14 @@ void SpeedRamp::step(double target, double max_acceleration, double max_jerk, do
   if (missing == 0.0 && acceleration == 0.0) return;
   // The largest acceleration that a constant jerk still brings to zero on the target, in whole steps.
   const double step_jerk = max_jerk * dt_s;
-  const double unwinding =
-      std::sqrt(2.0 * max_jerk * std::fabs(missing) + 0.25 * step_jerk * step_jerk) - 0.5 * step_jerk;
+  // Written as a quotient: the difference of root and step would cancel to nothing just before the target.
+  const double half_step = 0.5 * step_jerk, product = 2.0 * max_jerk * std::fabs(missing);
+  const double unwinding = product / (std::sqrt(product + half_step * half_step) + half_step);
   const double wanted = std::copysign(std::min({max_acceleration, unwinding, std::fabs(missing) / dt_s}), missing);
   acceleration = std::clamp(wanted, acceleration - step_jerk, acceleration + step_jerk);
   const double next = speed + acceleration * dt_s;
   // The last step is cut to land on the target; what is left of the acceleration is under one step of jerk.
-  if (std::fabs(missing) <= std::fabs(acceleration) * dt_s && missing * acceleration >= 0.0 &&
+  if (std::fabs(missing) <= (1.0 + 1e-9) * std::fabs(acceleration) * dt_s && missing * acceleration >= 0.0 &&
       std::fabs(acceleration) <= 2.0 * step_jerk) {
     speed = target;
     acceleration = 0.0;

@@ -29,6 +29,23 @@ void ramp_keeps_acceleration_and_jerk() {
   }
 }
 
+/// A ramp that never lands would keep a chain from ending: start speeds and rates over many decades.
+void ramp_always_lands() {
+  struct Case {
+    double speed, acceleration, jerk;
+  };
+  const Case cases[] = {{-0.0037030863579629661, 0.95447123114950394, 56809.566600523292},
+                        {-1.6492440290760819e-07, 7928.4485514119933, 15312.883395354598},
+                        {2.2050298026902957e-12, 10821.963645431886, 3.9750535223871095},
+                        {1.7567709344217051, 1.9959281946652809, 37586.699151312831}};
+  for (const Case& c : cases) {
+    SpeedRamp ramp;
+    ramp.start(c.speed);
+    for (int i = 0; i < 5000 && !ramp.standing(); ++i) ramp.step(0.0, c.acceleration, c.jerk, 1e-3);
+    CHECK(ramp.standing());
+  }
+}
+
 void stopping_speed_leaves_room() {
   for (const double distance : {1e-5, 1e-3, 0.05, 0.5}) {
     SpeedRamp ramp;
@@ -77,6 +94,7 @@ void rotations_invert() {
 
 int main() {
   ramp_keeps_acceleration_and_jerk();
+  ramp_always_lands();
   stopping_speed_leaves_room();
   phases_play_as_written();
   rotations_invert();
