@@ -220,7 +220,7 @@ class Condition:
         return f"{text} for {self.debounce_s * 1000:g} ms" if self.debounce_s else text
 
     def __bool__(self) -> NoReturn:
-        self.expression.__bool__()
+        raise TypeError(f"the condition '{self.in_words()}' has no value in Python, the kernel judges it")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -71,7 +71,7 @@ class LockstepHost:
         self._stop_asked = False
         self._observers: list[tuple[int, Callable[[], None]]] = []
         # Both channels' chain numbers in one word: one comparison per tick tells that something ended.
-        self._running = memoryview(self.kernel.state["chain"].view(np.uint64))
+        self._running = memoryview(self.kernel.state["chain"].view(np.uint64).data)
         plant.bind(self.kernel.inputs, self.kernel.outputs)
         if recorder:
             self.kernel.record_into(2 * _DRAIN_TICKS)
@@ -84,7 +84,8 @@ class LockstepHost:
     ) -> Self:
         """Make a host with the station's parameters, and a recording when a path is given (``close`` completes it)."""
         config = kernel_config(station)
-        recorder = Recorder(recording, config=config, note={"station": station.name, **(note or {})}) if recording else None
+        facts = {"station": station.name, **(note or {})}
+        recorder = Recorder(recording, config=config, note=facts) if recording else None
         try:
             return cls(plant, config=config, recorder=recorder)
         except Exception:

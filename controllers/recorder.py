@@ -15,7 +15,7 @@ from typing import Any, Final
 import numpy as np
 from mcap.exceptions import McapError
 from mcap.reader import make_reader
-from mcap.records import Footer, Header, Message
+from mcap.records import Channel, Footer, Header, Message
 from mcap.stream_reader import StreamReader
 from mcap.writer import CompressionType, Writer
 from numpy.typing import NDArray
@@ -85,7 +85,7 @@ class Recorder:
         if self._closed:
             return
         self._closed = True
-        self._writer.finish()
+        self._writer.finish()  # type: ignore[no-untyped-call]
         self._file.close()
 
     def __enter__(self) -> "Recorder":
@@ -128,7 +128,7 @@ def _schema(topic: str) -> str:
 
 def _describe(dtype: np.dtype[Any]) -> Any:
     """Return a record layout as JSON: fields with offset, type and shape."""
-    base, shape = (dtype.subdtype if dtype.subdtype else (dtype, ()))
+    base, shape = dtype.subdtype if dtype.subdtype else (dtype, ())
     if base.fields is None:
         return {"type": base.str, "shape": list(shape)}
     fields = [
@@ -220,7 +220,7 @@ def _messages(path: Path) -> Iterator[tuple[str, Message]]:
                 raise ValueError(f"profile is {record.profile!r}, not {_PROFILE!r}")
             if isinstance(record, Message):
                 yield topics[record.channel_id], record
-            elif hasattr(record, "topic"):
+            elif isinstance(record, Channel):
                 topics[record.id] = record.topic.removeprefix("/")
             elif isinstance(record, Footer):
                 return
@@ -264,9 +264,7 @@ def _assemble(path: Path, parts: dict[str, list[bytes]], metadata: dict[str, str
 
 def _command(data: bytes) -> Command:
     ticks, command, channel = _COMMAND_HEAD.unpack_from(data)
-    return Command(
-        ticks_before=ticks, name=_COMMANDS[command], channel=channel, payload=data[_COMMAND_HEAD.size :]
-    )
+    return Command(ticks_before=ticks, name=_COMMANDS[command], channel=channel, payload=data[_COMMAND_HEAD.size :])
 
 
 # ---- replay -----------------------------------------------------------------------------------------------------

@@ -370,9 +370,7 @@ def _fill_reference(row: Any, reference: object, group: Group) -> None:
         case Target():
             wanted = len(GROUP_AXES[group])
             if len(reference.values) != wanted:
-                raise ValueError(
-                    f"target of {group.name.lower()} takes {wanted} values (got {len(reference.values)})"
-                )
+                raise ValueError(f"target of {group.name.lower()} takes {wanted} values (got {len(reference.values)})")
             row["kind"] = 4
             row["target"][:wanted] = reference.values
             row["target_speed"] = reference.max_speed_m_s
@@ -427,9 +425,7 @@ def _fill_limits(row: Any, limits: SegmentLimits) -> None:
         row["axis_force"][which] = force
 
 
-def _fill_conditions(
-    rows: Any, conditions: Mapping[str, Condition | Expr], kind: str, book: _Codes, most: int
-) -> None:
+def _fill_conditions(rows: Any, conditions: Mapping[str, Condition | Expr], kind: str, book: _Codes, most: int) -> None:
     if len(conditions) > most:
         raise ValueError(f"at most {most} {kind} conditions fit (got {len(conditions)})")
     for row, (name, value) in zip(rows, conditions.items(), strict=False):

@@ -26,11 +26,19 @@ _STOP_ALLOWANCE_S = 2.0
 class KernelPort(Protocol):
     """What a session and a host need of the kernel (``podhand._kernel.Kernel``)."""
 
-    inputs: NDArray[np.void]
-    outputs: NDArray[np.void]
-    state: NDArray[np.void]
+    @property
+    def inputs(self) -> NDArray[np.void]:
+        """0-d record, bound."""
 
-    def submit(self, channel: int, segments: NDArray[np.void]) -> None:
+    @property
+    def outputs(self) -> NDArray[np.void]:
+        """0-d record, bound."""
+
+    @property
+    def state(self) -> NDArray[np.void]:
+        """0-d record, bound, read-only."""
+
+    def submit(self, channel: int, segments: NDArray[np.void]) -> object:
         """Hand over a chain; raises KernelRefusal."""
 
     def cancel(self, channel: int) -> None:
@@ -352,7 +360,7 @@ class Session:
             if self._log:
                 self._log.outcome(record)
             job = self._jobs.get(int(record["channel"]))
-            outcome = decode_outcome(record, job and job.compiled, tuple(job.outcomes) if job else ())
+            outcome = decode_outcome(record, job.compiled if job else None, tuple(job.outcomes) if job else ())
             if job:
                 job.outcomes.append(outcome)
             for listener in self._listeners:

@@ -1,6 +1,7 @@
 """Jerk-limited profiles by ruckig, as the constant-jerk phases that the kernel plays."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 from math import inf
 
 import numpy as np
@@ -77,8 +78,7 @@ def joint_path(waypoints: Sequence[FloatArray], limits: JointLimits) -> list[Joi
     """
     if len(waypoints) < 2:
         raise LimitError(f"a joint path takes at least 2 waypoints (got {len(waypoints)})")
-    pairs = list(zip(waypoints[:-1], waypoints[1:], strict=True))
-    legs = [leg for a, b in pairs if (leg := joint_move(a, b, limits)).duration_s > 0.0]
+    legs = [leg for a, b in pairwise(waypoints) if (leg := joint_move(a, b, limits)).duration_s > 0.0]
     if not legs:
         return [joint_move(waypoints[0], waypoints[0], limits)]
     return [_join(legs[i : i + _LEGS_PER_PROFILE]) for i in range(0, len(legs), _LEGS_PER_PROFILE)]

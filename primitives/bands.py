@@ -1,5 +1,6 @@
 """Opening and closing the elastic bands with the second arm's hook."""
 
+from itertools import pairwise
 from math import inf
 from typing import ClassVar
 
@@ -32,7 +33,7 @@ class _BandMotion(Primitive):
         points = (_hook(cell), *self.positions_base_m)
         duration = sum(
             motions.travel_duration_s(max(abs(x - y) for x, y in zip(a, b, strict=True)), self.speed_m_s)
-            for a, b in zip(points, points[1:], strict=False)
+            for a, b in pairwise(points)
         )
         return PrimitivePreview(
             name=self.name,

@@ -83,7 +83,7 @@ class PrimitiveReport:
         return bool(self.outcomes)
 
 
-class Unsuccessful(Exception):
+class Unsuccessful(Exception):  # noqa: N818 - an ending, not an error
     """Raised inside a primitive that did not succeed; becomes a report. Not an error of the program."""
 
 
@@ -189,9 +189,7 @@ class Primitive(BaseModel):
         """Return the limit on the filtered |F| while it acts [N]."""
         return cell.station.forces.transfer_n
 
-    def _report(
-        self, trace: Trace, started_s: float, result: Result, words: str, prefix: str = ""
-    ) -> PrimitiveReport:
+    def _report(self, trace: Trace, started_s: float, result: Result, words: str, prefix: str = "") -> PrimitiveReport:
         outcomes = tuple(trace.outcomes)
         return PrimitiveReport(
             name=prefix + self.name,

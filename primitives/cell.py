@@ -10,8 +10,8 @@ from podhand.controllers.parameters import EMPTY_PAYLOAD, HELD_PAYLOAD
 from podhand.controllers.session import Session
 from podhand.core.exchange import Axis
 from podhand.core.items import Item
-from podhand.core.poses import Pose, inverse
 from podhand.core.ports import DepthCamera, Infeed, Lift, PresentedItem
+from podhand.core.poses import Pose, inverse
 from podhand.core.station import Station
 
 __all__ = ["Bands", "HeldItem", "Inspection", "ItemPlace", "StowCell"]

@@ -1,6 +1,7 @@
 """Building blocks of primitives: segments for joint paths, lines, rests, grips, and their estimates."""
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from math import inf, sqrt
 
 import numpy as np
@@ -119,7 +120,8 @@ def _from_here(q_rad: list[float], waypoints_rad: Sequence[Sequence[float]], sta
     gap = float(np.abs(points[0] - here).max())
     if gap > start_gap_rad:
         raise StateError(
-            f"the arm is {gap:.3f} rad away from where the planned path begins (at most {start_gap_rad} rad): plan again"
+            f"the arm is {gap:.3f} rad away from where the planned path begins (at most {start_gap_rad} rad): "
+            "plan again"
         )
     return [here, *points[1:]] if gap < _SAME_START_RAD and len(points) > 1 else [here, *points]
 
@@ -253,7 +255,7 @@ def tool_points(cell: StowCell, waypoints_rad: Sequence[Sequence[float]], per_le
     """Return points of the mouth along a joint path, base frame [m]."""
     arm, X_flange_tool = cell.station.arm.kinematics, cell.station.tool.X_flange_tool
     points: list[Point] = []
-    for a, b in zip(waypoints_rad[:-1], waypoints_rad[1:], strict=True):
+    for a, b in pairwise(waypoints_rad):
         for share in np.linspace(0.0, 1.0, per_leg, endpoint=False):
             q = (1.0 - share) * np.array(a) + share * np.array(b)
             points.append(as_point((arm.flange(q) @ X_flange_tool)[:3, 3]))

@@ -49,7 +49,9 @@ class ExtendBlade(Primitive):
     def check(self, cell: StowCell) -> list[str]:
         """See the base class."""
         most = cell.station.axes.blade.max_position_m
-        return [f"extension_m must be at most {most} m here (got {self.extension_m})"] if self.extension_m > most else []
+        if self.extension_m > most:
+            return [f"extension_m must be at most {most} m here (got {self.extension_m})"]
+        return []
 
     def force_limit(self, cell: StowCell) -> float:
         """See the base class."""
@@ -62,6 +64,7 @@ class ExtendBlade(Primitive):
             await self._inward(cell, trace)
             return f"blade at {1e3 * cell.blade_m:.0f} mm"
         # The drive also accelerates the blade: its force means contact only when the blade no longer runs freely.
+        hard = Reflex(condition=ft.force.norm > 0.6 * limit_n, retreat_m=self.retreat_m)
         held_back = (abs(axis(Axis.BLADE).force) > 0.5 * self.drive_force_n) & (time > 0.15)
         outcome = await trace.run(
             [
@@ -77,7 +80,7 @@ class ExtendBlade(Primitive):
                         "blocked": (ft.force.norm > self.blocked_n).for_(0.005),
                         "held back": held_back.for_(0.03),
                     },
-                    reflexes={"hard contact": Reflex(condition=ft.force.norm > 0.6 * limit_n, retreat_m=self.retreat_m)},
+                    reflexes={"hard contact": hard},
                     payload=cell.payload,
                     timeout_s=motions.axis_timeout_s(self.extension_m - start_m, self.speed_m_s),
                 )

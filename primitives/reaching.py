@@ -122,7 +122,8 @@ class Align(Primitive):
         )  # fmt: skip
         if contact:
             left_m = motions.distance_m(cell.session.state.X_base_tool_cmd, X)
-            trace.fail(f"something is in the way {1e3 * left_m:.0f} mm before the place ({trace.outcomes[-1].value:.1f} N)")
+            felt_n = trace.outcomes[-1].value
+            trace.fail(f"something is in the way {1e3 * left_m:.0f} mm before the place ({felt_n:.1f} N)")
         return "in line with the free place"
 
 
@@ -178,7 +179,8 @@ class Retract(Primitive):
             )  # fmt: skip
             if snag:
                 left_m = motions.distance_m(cell.session.state.X_base_tool_cmd, X_back)
-                trace.fail(f"the tool is caught {1e3 * left_m:.0f} mm before it is free ({trace.outcomes[-1].value:.1f} N)")
+                felt_n = trace.outcomes[-1].value
+                trace.fail(f"the tool is caught {1e3 * left_m:.0f} mm before it is free ({felt_n:.1f} N)")
         return "clear of the bin, blade retracted"
 
 
@@ -250,7 +252,7 @@ async def blade_in(
         accept=("stuck",),
     )
     if outcome.name == "stuck":
-        trace.fail(f"the blade is stuck {1e3 * cell.blade_m:.0f} mm out ({outcome.value:.3g} m/s, in spite of the force)")
+        trace.fail(f"the blade is stuck {1e3 * cell.blade_m:.0f} mm out: it does not follow its drive")
 
 
 async def unpress(cell: StowCell, trace: Trace, *, max_way_m: float, force_n: float) -> None:

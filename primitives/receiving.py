@@ -1,6 +1,7 @@
 """Taking an item from the infeed, weighing it in hand, and giving it back."""
 
 from dataclasses import replace
+from itertools import pairwise
 from typing import ClassVar
 
 import numpy as np
@@ -77,7 +78,7 @@ class ReceiveItem(Primitive):
         sku = cell.presented.item.sku if cell.presented else "the item"
         return PrimitivePreview(
             name=self.name,
-            words=f"takes {sku} from the infeed with {self._grip_n(cell):.0f} N and lifts it {1e3 * self.lift_m:.0f} mm",
+            words=f"takes {sku} from the infeed with {self._grip_n(cell):.0f} N, lifts it {1e3 * self.lift_m:.0f} mm",
             path_base_m=(*path, motions.as_point(X_grasp[:3, 3]), motions.as_point(lifted)),
             waypoints_rad=self.waypoints_rad,
             duration_s=duration,
@@ -221,7 +222,7 @@ class ReturnItem(Primitive):
         poses = [to_pose(X) for X in (self.X_base_tool_above, self.X_base_tool_down, self.X_base_tool_back)]
         path = motions.tool_points(cell, self.waypoints_rad)
         duration = motions.path_duration_s(cell, self.waypoints_rad, self.speed_scale) + 1.0
-        duration += sum(motions.straight_duration_s(a, b, self.speed_m_s) for a, b in zip(poses, poses[1:], strict=False))
+        duration += sum(motions.straight_duration_s(a, b, self.speed_m_s) for a, b in pairwise(poses))
         return PrimitivePreview(
             name=self.name,
             words="brings the item back to the infeed",
@@ -238,9 +239,7 @@ class ReturnItem(Primitive):
             trace, self.waypoints_rad, speed_scale=self.speed_scale, force_n=self.force_limit(cell),
             start_gap_rad=self.start_gap_rad,
         )  # fmt: skip
-        X_above, X_down, X_back = map(
-            to_pose, (self.X_base_tool_above, self.X_base_tool_down, self.X_base_tool_back)
-        )
+        X_above, X_down, X_back = map(to_pose, (self.X_base_tool_above, self.X_base_tool_down, self.X_base_tool_back))
         await put_down(cell, trace, X_above, X_down, X_back, speed_m_s=self.speed_m_s)
         return f"returned {sku} to the infeed"
 

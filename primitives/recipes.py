@@ -1,16 +1,16 @@
 """Recipes: primitives combined into a tree that is plain data, so it can be printed, logged, checked and replayed.
 
-Nodes: ``Step`` (one primitive), ``Seq`` (one after the other), ``Par`` (side by side, on different channels), ``Retry``,
-``Fallback`` (the second when the first fails), ``Guarded`` (on failure do something else, and fail).
+Nodes: ``Step`` (one primitive), ``Seq`` (one after the other), ``Par`` (side by side, on different channels),
+``Retry``, ``Fallback`` (the second when the first fails), ``Guarded`` (on failure do something else, and fail).
 
 When a node fails, what it had done is taken back in reverse order as far as primitives declare an inverse, the failed
-step first; each inverse is guarded itself, and the first one that fails ends the taking back. Where the item is then, is
-part of the report.
+step first; each inverse is guarded itself, and the first one that fails ends the taking back. Where the item is then
+is part of the report.
 """
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Literal, TypeAlias, Union
+from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -91,7 +91,7 @@ class Guarded(_Node):
     on_fail: "Node"
 
 
-Node: TypeAlias = Annotated[Union[Step, Seq, Par, Retry, Fallback, Guarded], Field(discriminator="do")]
+Node: TypeAlias = Annotated[Step | Seq | Par | Retry | Fallback | Guarded, Field(discriminator="do")]
 for _model in (Seq, Par, Retry, Fallback, Guarded):
     _model.model_rebuild()
 
@@ -347,4 +347,3 @@ def load_recipe(text: str) -> Recipe:
     except ValidationError as error:
         findings = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors(include_url=False))
         raise LimitError(f"not a recipe: {findings}") from error
-

@@ -106,7 +106,7 @@ def test_hysteresis_reaches_every_comparison() -> None:
         (lambda: 0 < ft.force.x < 1, "no value in Python"),
         (lambda: (ft.force.x > 1) and (ft.force.y > 1), "no value in Python"),
         (lambda: ft.force.x >= 1, "use > or <"),
-        (lambda: (ft.force.x > 1) & ft.force.y, "operand of &"),
+        (lambda: (ft.force.x > 1) & ft.force.y, "operand of &"),  # type: ignore[operator]
         (lambda: (ft.force.x > 1) & (ft.force.y > 1).for_(0.1), "use it last"),  # type: ignore[operator]
         (lambda: ft.force.x > ft.force.y, "with a number only"),  # type: ignore[operator]
         (lambda: Condition.of(3.0, "until 'hit'"), "until 'hit' must be a condition"),  # type: ignore[arg-type]

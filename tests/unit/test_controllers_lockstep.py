@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from fake_plant import STATION, Contact, FakePlant, wall
 
 from podhand.controllers.conditions import axis, ft, time, tool
 from podhand.controllers.lockstep import LockstepHost
@@ -26,6 +25,7 @@ from podhand.controllers.segments import (
 from podhand.controllers.trajectories import joint_limits, joint_move, joint_path, line
 from podhand.core.errors import LimitError, MotionFault, StateError, StoppedByOperator
 from podhand.core.exchange import Axis, Safety
+from tests.unit.fake_plant import STATION, Contact, FakePlant, wall
 
 LIMITS = SegmentLimits.for_station(STATION, force_norm_n=20.0, speed_m_s=0.15)
 Host = tuple[LockstepHost, FakePlant]
@@ -95,7 +95,7 @@ def test_chains_change_over_and_tell_every_segment() -> None:
 def test_joint_paths_and_lines_arrive_where_they_should() -> None:
     host, plant = make()
     home = np.array(STATION.arm.home_q_rad)
-    goal = home + [0.2, -0.1, 0.15, 0.0, 0.05, -0.1]
+    goal = home + np.array([0.2, -0.1, 0.15, 0.0, 0.05, -0.1])
 
     async def client() -> None:
         profiles = joint_path([home, 0.5 * (home + goal), goal], joint_limits(STATION))
@@ -242,7 +242,7 @@ def test_thinking_takes_no_time() -> None:
         before = plant.tick
         await asyncio.sleep(0.01)
         await asyncio.to_thread(lambda: None)
-        return plant.tick - before
+        return int(plant.tick - before)
 
     assert host.run(client()) == 0
     assert host.clock.now_s() == pytest.approx(host.ticks * 0.001)

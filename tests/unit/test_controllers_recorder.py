@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fake_plant import STATION, FakePlant, wall
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -15,6 +14,7 @@ from podhand.controllers.lockstep import LockstepHost
 from podhand.controllers.recorder import read_recording, replay
 from podhand.controllers.segments import Segment, SegmentLimits, Target, Twist
 from podhand.core.errors import RecordingError
+from tests.unit.fake_plant import STATION, FakePlant, wall
 
 LIMITS = SegmentLimits.for_station(STATION, force_norm_n=20.0, speed_m_s=0.15)
 
@@ -118,9 +118,7 @@ def test_any_changed_byte_is_found(path: Path, tmp_path: Path, place: float, fli
         (lambda data: b"PK" + data[2:], "not an MCAP file"),
     ],
 )
-def test_incomplete_files_are_named(
-    path: Path, tmp_path: Path, spoil: Callable[[bytes], bytes], message: str
-) -> None:
+def test_incomplete_files_are_named(path: Path, tmp_path: Path, spoil: Callable[[bytes], bytes], message: str) -> None:
     damaged = tmp_path / "damaged.mcap"
     damaged.write_bytes(spoil(path.read_bytes()))
     with pytest.raises(RecordingError, match=message):

@@ -3,9 +3,7 @@
 import json
 from typing import Any, ClassVar
 
-import numpy as np
 import pytest
-from fake_plant import STATION, FakePlant
 from pydantic import ValidationError
 
 from podhand.controllers.lockstep import LockstepHost
@@ -26,6 +24,7 @@ from podhand.primitives.recipes import (
     seq,
     step,
 )
+from tests.unit.fake_plant import STATION, FakePlant
 
 LOG: list[str] = []
 ITEM = Item(sku="tea", length_m=0.15, width_m=0.06, height_m=0.10, mass_kg=0.4, shape=Shape.BOX, friction=0.5,
@@ -129,7 +128,7 @@ def test_the_item_is_never_forgotten(cell: StowCell) -> None:
 
 def recipe() -> Recipe:
     home = tuple(STATION.arm.home_q_rad)
-    X = tuple(tuple(row) for row in np.eye(4).tolist())
+    X = ((1.0, 0.0, 0.0, 0.0), (0.0, 1.0, 0.0, 0.0), (0.0, 0.0, 1.0, 0.0), (0.0, 0.0, 0.0, 1.0))
     return Recipe(
         name="stow tea",
         root=seq(

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from fake_plant import STATION, Contact, FakePlant
 from scipy.optimize import least_squares
 
 from podhand.controllers.lockstep import LockstepHost
@@ -30,6 +29,7 @@ from podhand.primitives.catalogue import (
 )
 from podhand.primitives.cell import Bands, HeldItem, Inspection, ItemPlace, StowCell
 from podhand.primitives.recipes import Recipe, RecipeReport, par, run_recipe, seq, step
+from tests.unit.fake_plant import STATION, Contact, FakePlant
 
 ITEM = Item(sku="tea", length_m=0.15, width_m=0.06, height_m=0.10, mass_kg=0.5, shape=Shape.BOX, friction=0.5,
             max_squeeze_n=60.0)  # fmt: skip
@@ -49,7 +49,11 @@ def matrix(X: Pose) -> Any:
 def joints(X: Pose) -> tuple[float, ...]:
     """Return joint positions near home for a tool pose."""
     arm, X_flange_tool = STATION.arm.kinematics, STATION.tool.X_flange_tool
-    found = least_squares(lambda q: (arm.flange(q) @ X_flange_tool - X)[:3].ravel(), np.array(HOME), xtol=1e-12)
+
+    def miss(q: FloatArray) -> FloatArray:
+        return np.asarray((arm.flange(q) @ X_flange_tool - X)[:3]).ravel()
+
+    found = least_squares(miss, np.array(HOME), xtol=1e-12)
     assert found.cost < 1e-12
     return tuple(float(q) for q in found.x)
 
