@@ -25,7 +25,7 @@ class _BandMotion(Primitive):
     positions_base_m: tuple[Point, ...] = Field(
         min_length=1, max_length=12, description="Hook points in the base frame, one after the other."
     )
-    speed_m_s: float = Field(default=0.35, gt=0.0, le=1.0, description="Of each axis.")
+    speed_m_s: float = Field(default=0.50, gt=0.0, le=1.0, description="Of each axis.")
     max_force_n: float = Field(default=100.0, gt=0.0, le=120.0, description="|force| of each axis that aborts.")
 
     def preview(self, cell: StowCell) -> PrimitivePreview:

@@ -36,7 +36,7 @@ _MAX_SEGMENTS = 12
 _TRANSFER_SPEED_SHARE = 0.75
 """Of the tool speed at which the last-stage limiter steps in; it looks ahead to the end of a stop."""
 _TURN_RAD_S = 6.0
-_LINE_ACCELERATION_M_S2 = 1.0
+_LINE_ACCELERATION_M_S2 = 1.5
 
 
 def limits(
@@ -151,7 +151,7 @@ async def move_line(
         X_base_goal,
         speed_m_s=speed_m_s,
         acceleration_m_s2=_LINE_ACCELERATION_M_S2,
-        jerk_m_s3=20.0 * _LINE_ACCELERATION_M_S2,
+        jerk_m_s3=25.0 * _LINE_ACCELERATION_M_S2,
     )
     if path.duration_s == 0.0:
         return ""

@@ -18,6 +18,7 @@ __all__ = ["ExtendBlade", "Sweep"]
 _SWEEP_ACCELERATION_M_S2 = 2.0
 _SWEEP_JERK_M_S3 = 100.0
 _UNPRESS_WAY_M = 0.010
+_INWARD_SPEED_M_S = 0.30
 
 
 class ExtendBlade(Primitive):
@@ -98,7 +99,8 @@ class ExtendBlade(Primitive):
 
     async def _inward(self, cell: StowCell, trace: Trace, to_m: float | None = None) -> None:
         await blade_in(
-            cell, trace, to_m=self.extension_m if to_m is None else to_m, speed_m_s=self.speed_m_s,
+            cell, trace, to_m=self.extension_m if to_m is None else to_m,
+            speed_m_s=max(self.speed_m_s, _INWARD_SPEED_M_S),
             drive_force_n=1.5 * self.drive_force_n, force_n=cell.station.forces.retract_n,
         )  # fmt: skip
 

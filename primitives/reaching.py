@@ -6,8 +6,9 @@ import numpy as np
 from pydantic import Field
 
 from podhand.controllers.conditions import axis, ft, time, tool
-from podhand.controllers.segments import Segment, Twist
+from podhand.controllers.segments import Reflex, Segment, Twist
 from podhand.core.exchange import Axis
+from podhand.core.poses import Pose
 from podhand.primitives import motions
 from podhand.primitives.base import Joints, Matrix, Primitive, PrimitivePreview, Trace, to_pose
 from podhand.primitives.cell import Bands, StowCell
@@ -28,7 +29,12 @@ class Approach(Primitive):
     X_base_tool_mouth: Matrix = Field(description="Tool at the bin's mouth.")
     speed_m_s: float = Field(default=0.12, gt=0.0, le=0.5, description="Of the straight line.")
     speed_scale: float = Field(default=0.8, gt=0.0, le=1.0, description="Of the joint path.")
-    contact_n: float = Field(default=6.0, gt=1.0, le=50.0, description="|F| that counts as contact.")
+    last_m: float = Field(default=0.025, ge=0.0, le=0.2, description="The last piece of the line, gone slowly.")
+    last_speed_m_s: float = Field(default=0.04, gt=0.0, le=0.2)
+    contact_n: float = Field(default=6.0, gt=1.0, le=50.0, description="|F| that counts as contact, if it stays.")
+    tolerance_m: float = Field(
+        default=0.004, ge=0.0, le=0.05, description="Contact this close to the mouth is harmless."
+    )
     start_gap_rad: float = Field(default=0.1, ge=0.0, le=0.5, description="How far off the path may begin.")
 
     def check(self, cell: StowCell) -> list[str]:
@@ -61,16 +67,35 @@ class Approach(Primitive):
             start_gap_rad=self.start_gap_rad,
         )  # fmt: skip
         await motions.tare(trace, limit_n)
-        contact = await motions.move_line(
-            trace, X_mouth, name="to the mouth", speed_m_s=self.speed_m_s, force_n=limit_n,
-            until={"contact": (ft.force.norm > self.contact_n).for_(0.005)}, accept=("contact",),
-            contact_stiffness_n_m=1000.0,
-        )  # fmt: skip
-        left_m = motions.distance_m(cell.session.state.X_base_tool_cmd, X_mouth)
-        if contact:
-            felt = trace.outcomes[-1].value
-            trace.fail(f"something is in the way {1e3 * left_m:.0f} mm before the mouth ({felt:.1f} N)")
+        X_slow = self._slow_from(cell, X_mouth)
+        for X, name, speed_m_s in (
+            (X_slow, "to the bin", self.speed_m_s),
+            (X_mouth, "to the mouth", min(self.speed_m_s, self.last_speed_m_s)),
+        ):
+            await self._carefully(cell, trace, X, name, speed_m_s)
         return "at the mouth of the bin"
+
+    def _slow_from(self, cell: StowCell, X_mouth: Pose) -> Pose:
+        """Return where the last, slow piece of the line begins."""
+        X = X_mouth.copy()
+        way = X_mouth[:3, 3] - cell.session.state.X_base_tool_cmd[:3, 3]
+        length_m = float(np.linalg.norm(way))
+        if length_m > 0.0:
+            X[:3, 3] -= min(1.0, self.last_m / length_m) * way
+        return X
+
+    async def _carefully(self, cell: StowCell, trace: Trace, X: Pose, name: str, speed_m_s: float) -> None:
+        """Move straight; what stays in the way ends it, what is hard makes the tool stop at once and step back."""
+        hard = Reflex(condition=ft.force.norm > 1.5 * self.contact_n, retreat_m=0.002)
+        contact = await motions.move_line(
+            trace, X, name=name, speed_m_s=speed_m_s, force_n=self.force_limit(cell),
+            until={"contact": (ft.force.norm > self.contact_n).for_(0.03)}, reflexes={"hard contact": hard},
+            accept=("contact", "hard contact"), contact_stiffness_n_m=1000.0,
+        )  # fmt: skip
+        left_m = motions.distance_m(cell.session.state.X_base_tool_cmd, to_pose(self.X_base_tool_mouth))
+        if contact and left_m > self.tolerance_m:
+            felt_n = trace.outcomes[-1].value
+            trace.fail(f"something is in the way {1e3 * left_m:.0f} mm before the mouth ({felt_n:.1f} N)")
 
     async def _undo(self, cell: StowCell, trace: Trace) -> str | None:
         arm, X_flange_tool = cell.station.arm.kinematics, cell.station.tool.X_flange_tool

@@ -10,7 +10,7 @@ from pydantic import Field
 from podhand.controllers.conditions import axis, ft, time
 from podhand.controllers.outcomes import Outcome
 from podhand.controllers.parameters import EMPTY_PAYLOAD, HELD_PAYLOAD, LEAVING_PAYLOAD, X_flange_sensor, empty_tool
-from podhand.controllers.segments import AxisForce, Segment
+from podhand.controllers.segments import AxisForce, Compliant, Rigid, Segment
 from podhand.core.exchange import Axis, SlowSignal
 from podhand.core.items import Item
 from podhand.core.poses import FloatArray, Pose, inverse
@@ -123,6 +123,8 @@ class ReceiveItem(Primitive):
         close = Segment(
             name="squeeze",
             squeeze=AxisForce(force_n=-grip_n, max_speed_m_s=motions.GRIP_SPEED_M_S),
+            # The paddle that touches first must not push the item aside: the tool moves to the item's middle.
+            law=(Rigid(), Compliant(mass=8.0, damping=800.0), Rigid(), Rigid(), Rigid(), Rigid()),
             limits=motions.limits(cell, self.force_limit(cell)),
             until={"gripped": gripped, "nothing there": opening < 0.5 * item.width_m},
             timeout_s=motions.axis_timeout_s(self.opening_m, motions.GRIP_SPEED_M_S),
