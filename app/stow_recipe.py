@@ -24,6 +24,8 @@ from podhand.primitives.recipes import Recipe, guarded, par, seq, step
 
 Joints = tuple[tuple[float, ...], ...]
 
+SWEEP_SPEED_M_S = 0.045
+"""Slow enough that the force stays under its limit when what is pushed jams against the wall."""
 SWEEP_SLACK_M = 0.006
 """A sweep that stalls this much before its end has made room enough: the plan's clearance covers it."""
 
@@ -50,6 +52,7 @@ def stow_recipe(station: Station, thought: Thought) -> Recipe:
             Sweep(
                 direction=1 if plan.sweep_direction > 0 else -1,
                 distance_m=plan.sweep_distance_m,
+                speed_m_s=SWEEP_SPEED_M_S,
                 min_distance_m=max(0.0, plan.sweep_distance_m - SWEEP_SLACK_M),
             ),
         ]
