@@ -21,13 +21,13 @@ class StowRules:
     """The item enters this high over the floor, above hook and lower paddle edges."""
     tool_over_item_bottom_m: float = 0.050
     """Tool z over the item's lower side, as it was received."""
-    mouth_x_m: float = -0.012
-    """Paddles stay in front of the opening and of the bands' plane."""
+    mouth_x_m: float = -0.022
+    """Paddles, retracted blade and held item stay in front of the bands, with room for the error of the found bin."""
     min_side_m: float = 0.004
     """Least clearance on each side of the item: errors of perception (about 2 mm), grip and pose."""
     wish_side_m: float = 0.009
     """Clearance that is taken where it can be had."""
-    clear_half_width_m: float = 0.130
+    clear_half_width_m: float = 0.135
     """Beyond it the held-down bands rise to their ends at the walls: items and blade pass there only if they must."""
     depth_margin_m: float = 0.012
     height_margin_m: float = 0.010
