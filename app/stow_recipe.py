@@ -24,7 +24,7 @@ from podhand.primitives.recipes import Recipe, guarded, par, seq, step
 
 Joints = tuple[tuple[float, ...], ...]
 
-SWEEP_SPEED_M_S = 0.045
+SWEEP_SPEED_M_S = 0.035
 """Slow enough that the force stays under its limit when what is pushed jams against the wall."""
 SWEEP_SLACK_M = 0.006
 """A sweep that stalls this much before its end has made room enough: the plan's clearance covers it."""
