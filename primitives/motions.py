@@ -165,7 +165,8 @@ async def move_line(
                 limits=limits(cell, force_n, speed_m_s=1.2 * speed_m_s, contact_stiffness_n_m=contact_stiffness_n_m),
                 until=until or {},
                 reflexes=reflexes or {},
-                payload=cell.payload,
+                payload=cell.payload if payload is None else payload,
+                X_base_frame=X_base_frame,
                 timeout_s=3.0 * path.duration_s + 2.0,
             )
         ],

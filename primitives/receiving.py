@@ -27,6 +27,9 @@ _WEIGH_S = 0.15
 _LEAST_MASS_KG = 0.01
 _OPEN_MARGIN_M = 0.012
 _AT_INFEED_M = 0.05
+_LANDING_M = 0.008
+_LANDING_M_S = 0.012
+"""Rails and a gripped item are hard: the last centimetre goes slowly."""
 
 
 def needed_grip_n(cell: StowCell, item: Item) -> float:
@@ -260,8 +263,11 @@ async def put_down(
     # Over the place already, or not yet off it: straight down.
     if float(np.linalg.norm(from_down[:2, 3])) > 0.005 or abs(float(from_down[2, 3])) > above_m:
         await motions.move_line(trace, X_above, name="over the place", speed_m_s=speed_m_s, force_n=limit_n)
+    X_near = X_down.copy()
+    X_near[2, 3] += _LANDING_M
+    await motions.move_line(trace, X_near, name="down", speed_m_s=min(speed_m_s, 0.15), force_n=limit_n)
     await motions.move_line(
-        trace, X_down, name="set down", speed_m_s=min(speed_m_s, 0.08), force_n=limit_n,
+        trace, X_down, name="set down", speed_m_s=min(speed_m_s, _LANDING_M_S), force_n=limit_n,
         until={"landed": (ft.force.z > float(felt_base_n[2]) + 0.3 * receive_n).for_(0.02)}, accept=("landed",),
         X_base_frame=np.eye(4),
     )  # fmt: skip

@@ -17,7 +17,8 @@ constexpr double kFollowingFreeze = 0.9;
 constexpr double kReturnTimeS = 0.15;  // rigid axes come back from a yield this slowly
 constexpr double kReturnSpeedMS = 0.02;
 constexpr double kReturnSpeedRadS = 0.1;
-constexpr double kReaccelerationPerS = 5.0;  // path time gets its speed back no faster than this
+constexpr double kBrakePerS = 5.0;           // path time loses its speed at least as fast as this
+constexpr double kReaccelerationPerS = 1.5;  // and gets it back this slowly: else a jam bounces against its limit
 constexpr double kFastJerkTimeS = 0.010;     // a fast stop builds its deceleration up in this time
 constexpr double kStandingRadS = 1e-3;
 constexpr double kLeastCarryRadS = 1e-5;      // less is rounding
@@ -198,7 +199,7 @@ void ArmMotion::update_scale(const Segment& segment, const Tick& tick) noexcept 
     // The approach cap counts on this deceleration; a harder one would only shake the sensor.
     const double speed = norm3(reference_base_);
     if (speed * rate > segment.limits.acceleration_m_s2) rate = segment.limits.acceleration_m_s2 / speed;
-    scale_ = std::max(wanted, scale_ - std::max(rate, kReaccelerationPerS) * tick.dt_s);
+    scale_ = std::max(wanted, scale_ - std::max(rate, kBrakePerS) * tick.dt_s);
     return;
   }
   const double speed = norm3(reference_base_);
