@@ -164,7 +164,7 @@ class LockstepHost:
             due.append(_DRAIN_TICKS - self.ticks % _DRAIN_TICKS)
         deadline = self.session.next_deadline_tick()
         if deadline is not None:
-            due.append(max(1, deadline - int(self.kernel.inputs["tick"])))
+            due.append(max(1, deadline - self.ticks))
         return min(due)
 
     def _ticks(self, count: int) -> int:
@@ -184,6 +184,7 @@ class LockstepHost:
 
     def _account(self, made: int) -> None:
         self.ticks += made
+        self.session.ticks = self.ticks
         self.clock.advance(made * self._tick_s)
         if self.recorder:
             self.recorder.ticks = self.ticks

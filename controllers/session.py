@@ -134,6 +134,8 @@ class Session:
         self._clients = 1
         self._closed_by: PodhandError | None = None
         self._listeners: list[Callable[[Outcome], None]] = []
+        self.ticks = 0
+        """Ticks made so far; the host counts."""
         self.wake = asyncio.Event()
         """Set when a client has something for the host to do."""
 
@@ -191,7 +193,7 @@ class Session:
             compiled=compiled,
             future=asyncio.get_running_loop().create_future(),
             outcomes=[],
-            overdue_tick=int(self._kernel.inputs["tick"]) + ceil(longest_s / self._tick_s),
+            overdue_tick=self.ticks + ceil(longest_s / self._tick_s),
         )
         self._jobs[channel] = job
         self.wake.set()
@@ -210,7 +212,7 @@ class Session:
         if ticks == 0:
             return
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waits.append(_Wait(until_tick=int(self._kernel.inputs["tick"]) + ticks, future=future))
+        self._waits.append(_Wait(until_tick=self.ticks + ticks, future=future))
         self.wake.set()
         await future
 
@@ -294,7 +296,7 @@ class Session:
     def settle(self) -> None:
         """Look at the kernel after a tick: take outcomes, wake those whose chain or time is over."""
         self._take_outcomes()
-        chain, now = self._kernel.state["chain"], int(self._kernel.inputs["tick"])
+        chain, now = self._kernel.state["chain"], self.ticks
         for channel in [c for c in self._jobs if not chain[c]]:
             job = self._jobs.pop(channel)
             if job.future.done():
