@@ -11,14 +11,10 @@ from podhand.core.ports import DepthFrame, PresentedItem
 from podhand.core.poses import Pose, inverse
 from podhand.core.station import Station
 from podhand.perception.bin_model import BinModel, estimate_bin
-from podhand.planning.affordances import StowRules
 from podhand.planning.cell_model import CellModel
 from podhand.planning.motion import MotionPlanner
 from podhand.planning.stow import Refusal, StowPlan, plan_stow
 from podhand.planning.stow_motions import Point, StowMotionRequest, StowMotions, plan_stow_motions
-
-MOUTH_BEFORE_BANDS_M = 0.008
-"""The paddles end this far in front of the bands: held down, these still rise to their ends at the side walls."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,8 +49,7 @@ def think(
     begin = time.perf_counter()
     model = estimate_bin(frames, X_world_bin_nominal, station.pod.bin_size_m)
     X_base_bin = inverse(X_world_base) @ model.X_world_bin
-    rules = StowRules(mouth_x_m=station.bands.x_bin_m - MOUTH_BEFORE_BANDS_M)
-    decision = plan_stow(model, presented, tool=station.tool, force_limit_n=station.forces.sweep_n, rules=rules)
+    decision = plan_stow(model, presented, tool=station.tool, force_limit_n=station.forces.sweep_n)
     plan = decision if isinstance(decision, StowPlan) else None
     refusal = decision.reason if isinstance(decision, Refusal) else ""
     request, motions = None, None

@@ -140,7 +140,7 @@ def _compile(p: PlainParameters) -> Callable[..., None]:
     payload, com, gain, max_v, max_a = p.payload_kg, p.com_sensor_m, p.gain, p.max_speed, p.max_acceleration
     max_qd, max_qdd = p.max_joint_speed_rad_s, p.max_joint_acceleration_rad_s2
 
-    @numba.njit(fastmath=False)
+    @numba.njit(fastmath=False)  # type: ignore[untyped-decorator]
     def plain(state: Any, q: Any, wrench: Any, q_out: Any) -> None:
         R, o, N = np.eye(3), np.zeros(3), np.empty((3, 3))
         Z, P = np.empty((6, 3)), np.empty((6, 3))
