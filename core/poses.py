@@ -49,7 +49,8 @@ def rotation_vector(R: FloatArray) -> FloatArray:
     axis = 0.5 * np.array([R[2, 1] - R[1, 2], R[0, 2] - R[2, 0], R[1, 0] - R[0, 1]])
     sine, cosine = float(np.linalg.norm(axis)), 0.5 * (float(np.trace(R)) - 1.0)
     if sine > 1e-9:
-        return axis * (np.arctan2(sine, cosine) / sine)
+        vector: FloatArray = axis * (np.arctan2(sine, cosine) / sine)
+        return vector
     if cosine > 0.0:
         return axis
     # Half a turn: the axis is the column of R + I with the largest diagonal entry.

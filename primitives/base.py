@@ -83,7 +83,7 @@ class PrimitiveReport:
         return bool(self.outcomes)
 
 
-class Unsuccessful(Exception):  # noqa: N818 - an ending, not an error
+class Unsuccessful(Exception):
     """Raised inside a primitive that did not succeed; becomes a report. Not an error of the program."""
 
 

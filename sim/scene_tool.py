@@ -27,7 +27,9 @@ _BLADE = {"friction": "0.25 0.005 0.0001", "priority": "1", "rgba": "0.86 0.87 0
 
 def add_tool(flange: Element, tool: StowTool, bending_n_m_rad: float) -> None:
     """Hang the tool on the flange; its masses add up to the tool's mass and centre of mass, blade retracted."""
-    body = add_body(flange, "tool", tool.X_flange_tool)
+    # The drives know the weight of the tool that they carry, as real ones do: at rest every axis stands where it was
+    # told to. The sensor still feels the weight.
+    body = add_body(flange, "tool", tool.X_flange_tool, gravcomp="1")
     X_tool_flange = inverse(tool.X_flange_tool)
     add(
         body,
@@ -79,7 +81,7 @@ def _add_palm(body: Element, tool: StowTool) -> None:
 
 
 def _add_paddle(body: Element, tool: StowTool, name: str, side: float) -> Element:
-    paddle = add_body(body, f"paddle_{name}", pose())
+    paddle = add_body(body, f"paddle_{name}", pose(), gravcomp="1")
     length, height = tool.paddle_length_m, 2 * tool.paddle_half_height_m
     shell_m = tool.paddle_thickness_m - BELT_THICKNESS_M
     middle = (-length / 2, side * tool.paddle_thickness_m / 2, 0)
@@ -122,7 +124,7 @@ def blade_length_m(tool: StowTool) -> float:
 def _add_blade(paddle: Element, tool: StowTool, bending_n_m_rad: float) -> None:
     length, height = blade_length_m(tool), 2 * tool.blade_half_height_m
     y = -(tool.paddle_thickness_m + tool.blade_gap_m + tool.blade_thickness_m / 2)
-    carriage = add_body(paddle, "blade_carriage", pose(None, (tool.blade_rest_m - length, y, 0)))
+    carriage = add_body(paddle, "blade_carriage", pose(None, (tool.blade_rest_m - length, y, 0)), gravcomp="1")
     add_inertial(carriage, CARRIAGE_MASS_KG, (0, 0, 0), box_inertia(CARRIAGE_MASS_KG, (0.03, 0.01, height)))
     add(
         carriage,
@@ -133,7 +135,7 @@ def _add_blade(paddle: Element, tool: StowTool, bending_n_m_rad: float) -> None:
         range=numbers((0, tool.blade_stroke_m)),
         damping="5",
     )
-    blade = add_body(carriage, "blade", pose())
+    blade = add_body(carriage, "blade", pose(), gravcomp="1")
     size = (length, tool.blade_thickness_m, height)
     add_inertial(blade, BLADE_MASS_KG, (length / 2, 0, 0), box_inertia(BLADE_MASS_KG, size))
     # About 0.3 of critical damping with the blade's own inertia about its root.

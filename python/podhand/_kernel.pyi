@@ -26,7 +26,7 @@ SAFETY_CONFIG_DTYPE: Final[np.dtype[np.void]]
 KERNEL_CONFIG_DTYPE: Final[np.dtype[np.void]]
 MIN_DAMPING_RATIO: Final[float]
 
-class KernelRefusal(ValueError):  # noqa: N818 - a refusal is an answer, not an error of the program
+class KernelRefusal(ValueError):
     """The kernel did not take a configuration, chain or command: ``segment 2: rule (got x, allowed a .. b)``."""
 
 def layout_hash() -> int:

@@ -3,8 +3,9 @@
 from dataclasses import dataclass, field
 
 import numpy as np
-from podhand._kernel import Limiter
+from numpy.typing import NDArray
 
+from podhand._kernel import Limiter
 from podhand.core.arm_model import UR10E
 from podhand.core.poses import FloatArray, pack_pose, pose, rotation_rpy
 
@@ -27,6 +28,9 @@ HOME = np.array([0.4, -1.4, 1.8, -0.4, 1.2, 0.1, 0, 0.08, 0, 0, 0.1, 0.7, 0.0, 0
 
 SHARE = 1e-9
 """Rounding share of a limit that the limiter itself states."""
+
+
+IntArray = NDArray[np.int32]
 
 
 def tool_positions(q: FloatArray) -> FloatArray:
@@ -81,7 +85,7 @@ class Rig:
         self.times.append(dt_s)
         return str(result.name)
 
-    def run(self, desired: FloatArray, dt_s: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
+    def run(self, desired: FloatArray, dt_s: FloatArray) -> tuple[FloatArray, IntArray, FloatArray, IntArray]:
         """Make many steps; return outputs, results, scales and limiting axes."""
         out, result, scale, axis = self.limiter.run(desired, dt_s)
         self.walk.extend(np.array(out))

@@ -1,8 +1,15 @@
 """What the limiter does beside holding its limits: it passes, scales along the path, brakes, and comes to rest."""
 
+from typing import Any
+
 import numpy as np
 import pytest
-from limiter_rig import (
+from numpy.typing import NDArray
+
+from podhand._kernel import Limiter
+from podhand.core.arm_model import UR10E
+from podhand.core.poses import FloatArray, pack_pose
+from tests.safety.limiter_rig import (
     ARM,
     AXES,
     BAND,
@@ -18,10 +25,6 @@ from limiter_rig import (
     Rig,
     tool_positions,
 )
-from podhand._kernel import Limiter
-
-from podhand.core.arm_model import UR10E
-from podhand.core.poses import FloatArray, pack_pose
 
 DT = 1e-3
 PASSED, SCALED, BRAKED, INVALID = range(4)
@@ -29,7 +32,7 @@ TOOL_SPEED = 14
 GROUPS = [ARM, slice(7, 8), slice(10, 11), BAND]
 
 
-def arguments() -> dict[str, object]:
+def arguments() -> dict[str, Any]:
     return {
         "min_position": MIN_POSITION,
         "max_position": MAX_POSITION,
@@ -133,7 +136,7 @@ def test_too_fast_a_motion_is_slowed_not_stopped() -> None:
     np.testing.assert_allclose(np.diff(out[-50:, 11]) / DT, MAX_SPEED[11], rtol=1e-8)
 
 
-def reversal(rig: Rig, axis: int) -> tuple[FloatArray, FloatArray]:
+def reversal(rig: Rig, axis: int) -> tuple[FloatArray, NDArray[np.int32]]:
     desired = np.tile(HOME, (800, 1))
     desired[:300, axis] += 10.0
     desired[300:, axis] -= 10.0

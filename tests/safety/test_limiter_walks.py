@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from limiter_rig import (
+
+from podhand.core.poses import FloatArray
+from tests.safety.limiter_rig import (
     AXES,
     HOME,
     MAX_POSITION,
@@ -14,8 +16,6 @@ from limiter_rig import (
     PRESENT,
     Rig,
 )
-
-from podhand.core.poses import FloatArray
 
 STEPS = 3000
 PASSED, SCALED, BRAKED, INVALID = range(4)

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
-from sim_rig import Rig
+
+from tests.sim.sim_rig import Rig
 
 FREE_Y_M = 0.125
 FREE_Z_M = 0.010

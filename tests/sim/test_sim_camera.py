@@ -1,12 +1,12 @@
 import numpy as np
 import pytest
-from sim_rig import Rig
 
 from podhand.core.poses import inverse
 from podhand.sim.faults import FaultKind
 from podhand.sim.rays import BAND, cast, pixel_rays
 from podhand.sim.workcell import SimWorkcell
 from podhand.sim.world import World
+from tests.sim.sim_rig import Rig
 
 
 def test_camera_sees_the_back_wall_and_the_floor_where_they_are() -> None:

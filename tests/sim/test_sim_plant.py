@@ -1,6 +1,5 @@
 import numpy as np
 import pytest
-from sim_rig import Rig
 
 from podhand.core.errors import ConfigError, StateError
 from podhand.core.exchange import INPUTS_DTYPE, OUTPUTS_DTYPE, Axis, FtStatus, Safety, SlowSignal
@@ -8,6 +7,7 @@ from podhand.sim.faults import FaultKind
 from podhand.sim.plant import true_wrench
 from podhand.sim.workcell import SimWorkcell
 from podhand.sim.world import World
+from tests.sim.sim_rig import Rig
 
 GRAVITY_M_S2 = 9.81
 

@@ -1,10 +1,10 @@
 import mujoco
 import numpy as np
-from sim_rig import Rig
 
 from podhand.core.poses import Pose, pose
 from podhand.sim.scoring import StowOutcome, score
 from podhand.sim.world import World
+from tests.sim.sim_rig import Rig
 
 
 def place(rig: Rig, name: str, X_bin_item: Pose) -> None:

@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from kernel_rig import Rig, segments, station_config
 
 from podhand import _kernel
 from podhand.core.exchange import INPUTS_DTYPE, OUTPUTS_DTYPE, Axis
+from tests.unit.kernel_rig import Rig, segments, station_config
 
 TIME_SIGNAL = 8
 
@@ -43,7 +43,7 @@ def test_outcome_comes_back_with_its_code() -> None:
     number = rig.kernel.submit(0, chain)
     assert rig.state["chain"][0] == number
     outcome = rig.finish()
-    assert (outcome["cause"], outcome["code"], outcome["chain"]) == (2, 5, number)
+    assert [int(outcome[name]) for name in ("cause", "code", "chain")] == [2, 5, number]
     assert outcome["duration_s"] == pytest.approx(0.05, abs=2e-3)
     assert rig.kernel.take_outcome() is None
     assert rig.kernel.submit(0, chain) == number + 1
@@ -61,7 +61,7 @@ def test_refusals_say_where_what_and_the_range() -> None:
     with pytest.raises(_kernel.KernelRefusal, match="max_force_norm_n"):
         _kernel.validate_config(config)
     with pytest.raises(TypeError, match="SEGMENT_DTYPE"):
-        rig.kernel.submit(0, np.zeros(3))
+        rig.kernel.submit(0, np.zeros(3))  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="KERNEL_CONFIG_DTYPE"):
         rig.kernel.configure(chain)
 

@@ -5,9 +5,9 @@ from typing import Any
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from kernel_rig import BELTS, Rig, segments
 
 from podhand.core.exchange import AXES, Axis
+from tests.unit.kernel_rig import BELTS, Rig, segments
 
 WILD = st.one_of(
     st.floats(allow_nan=True, allow_infinity=True, width=64),

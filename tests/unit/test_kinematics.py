@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 import pinocchio
 import pytest
-from podhand._kernel import Chain, gravity_wrench
 
+from podhand._kernel import Chain, gravity_wrench
 from podhand.core.arm_model import UR10E
 from podhand.core.poses import FloatArray, Pose, inverse, pack_pose, pose, rotation_rpy
 

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
-from podhand._kernel import damping_ratio
 
+from podhand._kernel import damping_ratio
 from podhand.core.poses import FloatArray
 
 MIN_DAMPING_RATIO = 0.3
