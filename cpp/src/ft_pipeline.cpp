@@ -49,6 +49,7 @@ FtFault FtPipeline::judge(const Inputs& inputs) noexcept {
 void FtPipeline::update(const Inputs& inputs, const double R_base_tool[9], const PayloadConfig& payload,
                         const double acceleration_base[3], double dt_s) noexcept {
   fault_ = judge(inputs);
+  payload_changed_ = false;
   if (fault_ != FtFault::kNone) return;
   // An accelerated payload weighs what it would in a field of g - a.
   double field_base[3];
@@ -56,6 +57,14 @@ void FtPipeline::update(const Inputs& inputs, const double R_base_tool[9], const
   double R_base_sensor[9], weight[6];
   multiply(R_base_tool, R_tool_sensor_, R_base_sensor);
   gravity_wrench(R_base_sensor, payload, field_base, weight);
+  payload_changed_ = primed_ && std::memcmp(&payload, &payload_, sizeof payload) != 0;
+  if (payload_changed_) {
+    // The filter holds the reading less the old payload's weight: it goes on as if it had known the new one all along.
+    double old_weight[6];
+    gravity_wrench(R_base_sensor, payload_, field_base, old_weight);
+    for (int i = 0; i < 6; ++i) filtered_[i] += old_weight[i] - weight[i];
+  }
+  payload_ = payload;
   const double gain = primed_ ? low_pass_gain(dt_s, config_.filter_time_constant_s) : 1.0;
   for (int i = 0; i < 6; ++i) {
     compensated_[i] = inputs.wrench[i] - bias_[i] - weight[i];

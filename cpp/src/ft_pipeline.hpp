@@ -11,6 +11,7 @@ class FtPipeline {
   /// Not real-time. Forgets everything, the bias of a tare included.
   void configure(const KernelConfig& config) noexcept;
   /// One step. Real-time. A reading that is not plausible changes nothing but fault(): the last good wrench is held.
+  /// Another payload than before moves the filtered signal by the difference of their weights, without a transient.
   /// @param acceleration_base of the payload's centre of mass, commanded [m/s^2]
   void update(const Inputs& inputs, const double R_base_tool[9], const PayloadConfig& payload,
               const double acceleration_base[3], double dt_s) noexcept;
@@ -18,6 +19,8 @@ class FtPipeline {
   void shift_bias(const double wrench_sensor[6]) noexcept;
 
   [[nodiscard]] FtFault fault() const noexcept { return fault_; }
+  /// The last step took another payload than the one before.
+  [[nodiscard]] bool payload_changed() const noexcept { return payload_changed_; }
   /// Tool frame, at the tool origin.
   [[nodiscard]] const double* filtered() const noexcept { return filtered_tool_; }
   [[nodiscard]] const double* raw() const noexcept { return raw_tool_; }
@@ -38,12 +41,14 @@ class FtPipeline {
   double filtered_tool_[6]{};
   double raw_tool_[6]{};
   double last_wrench_[6]{};
-  double age_s_{};        ///< since the last new sequence number
-  double identical_s_{};  ///< how long all samples have been bit-identical
+  PayloadConfig payload_{};  ///< of the last good step
+  double age_s_{};           ///< since the last new sequence number
+  double identical_s_{};     ///< how long all samples have been bit-identical
   std::uint32_t sequence_{};
   FtFault fault_{FtFault::kNone};
   bool seen_{false};    ///< a first sample has come
   bool primed_{false};  ///< the filter holds a good sample
+  bool payload_changed_{false};
 };
 
 }  // namespace podhand

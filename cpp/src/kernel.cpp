@@ -200,7 +200,8 @@ void Kernel::Impl::feel(const Inputs& inputs, double dt_s) noexcept {
 
   const double norm = norm3(ft.filtered());
   const double filter_gain = low_pass_gain(dt_s, config.ft.filter_time_constant_s);
-  low_pass(filter_gain, (norm - force_norm) / dt_s, force_rate);
+  // Another payload is another reading of the same force: it did not grow.
+  if (!ft.payload_changed()) low_pass(filter_gain, (norm - force_norm) / dt_s, force_rate);
   force_norm = norm;
   for (int i = 0; i < kAxes; ++i) low_pass(filter_gain, tau[i], tau_filtered[i]);
 }
@@ -244,6 +245,7 @@ void Kernel::Impl::step_channels(const Tick& tick, double* speed) noexcept {
   }
   if (const double* mean = channels[0].tare()) {
     ft.shift_bias(mean);
+    force_norm = norm3(ft.filtered());
     ++config.generation;
   }
 }

@@ -135,6 +135,30 @@ void payload_changes_at_rest_only() {
   CHECK(!rig.kernel.set_payload(2, {1.0, {}}).ok());
 }
 
+/// An item hangs in the paddles, and the segment that takes it as payload begins: no tick still feels the old payload.
+void another_payload_leaves_no_transient() {
+  constexpr double kItemKg = 1.0;
+  Rig rig;
+  rig.noise_n = 1e-9;
+  CHECK(rig.kernel.set_payload(1, {kMassKg + kItemKg, {0, 0, 0.16}}).ok());
+  rig.push[2] = -9.81 * kItemKg;
+  rig.steps(100);
+  CHECK_NEAR(norm3(rig.kernel.state().F_tool), 9.81 * kItemKg, 1e-6);
+  auto s = segment();
+  s->payload = 1;
+  s->until[0] = compare(Op::kGreater, Signal::kForceRate, 0, 1.0);
+  s->until[1] = compare(Op::kLess, Signal::kForceRate, 0, -1.0, 2);
+  rig.submit(*s);
+  rig.step();  // accepts the segment; the readings of this tick were taken before
+  for (int i = 0; i < 50; ++i) {
+    rig.step();
+    CHECK(norm3(rig.kernel.state().F_tool) < 1e-6);
+    CHECK(norm3(rig.kernel.state().F_tool_raw) < 1e-6);
+  }
+  Outcome o;
+  CHECK(!rig.kernel.take_outcome(o));  // nor does a force seem to have come or gone
+}
+
 }  // namespace
 
 int main() {
@@ -145,4 +169,5 @@ int main() {
   force_at_the_mouth_is_a_force_without_torque();
   tare_takes_the_mean_out();
   payload_changes_at_rest_only();
+  another_payload_leaves_no_transient();
 }
