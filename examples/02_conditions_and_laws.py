@@ -16,8 +16,10 @@ from podhand.controllers.session import Session
 from podhand.core.errors import LimitError
 from podhand.core.station import Station, load_station
 
-STIFFNESS_N_M = 800.0
 PRESS_N = 8.0
+STIFFNESS_N_M = 800.0
+DAMPING_N_S_M = 900.0
+LEAN_M_S = 0.01
 
 
 def along_x(law: Law) -> tuple[Law, Law, Law, Law, Law, Law]:
@@ -29,7 +31,7 @@ def chain_to_the_pod(station: Station) -> list[Segment]:
     """Go ahead until the tool touches, then press, then lean."""
     fast = SegmentLimits.for_station(station, force_norm_n=20.0, speed_m_s=0.15, jerk_m_s3=200.0)
     slow = replace(fast, force_norm_n=40.0, speed_m_s=0.02)
-    spring = Compliant(mass=8.0, damping=900.0, stiffness=STIFFNESS_N_M)
+    spring = Compliant(mass=8.0, damping=DAMPING_N_S_M, stiffness=STIFFNESS_N_M)
     return [
         Segment(name="tare", limits=fast, until={"tared": time > 0.15}, tare=True, timeout_s=1.0),
         Segment(
@@ -48,17 +50,17 @@ def chain_to_the_pod(station: Station) -> list[Segment]:
         ),
         Segment(
             name="press",  # a negative force presses forward: it is the force that the world exerts on the tool
-            law=along_x(ForceLaw(force=-PRESS_N, damping=900.0, max_speed=0.01)),
+            law=along_x(ForceLaw(force=-PRESS_N, damping=DAMPING_N_S_M, max_speed=0.01)),
             limits=slow,
             until={"steady": ((ft.force.x < -PRESS_N + 1.0) & (ft.force.x > -PRESS_N - 1.0)).for_(0.3)},
             timeout_s=3.0,
         ),
         Segment(
             name="lean",  # the reference goes into the wall, the tool lags behind it like a spring
-            arm=Twist(v_m_s=(0.01, 0.0, 0.0)),
+            arm=Twist(v_m_s=(LEAN_M_S, 0.0, 0.0)),
             law=along_x(spring),
             limits=slow,
-            until={"bent": tool.deviation > 0.012, "hard": (ft.force.norm > 25.0).hysteresis(1.0)},
+            until={"bent": tool.deviation > 0.012, "hard": ft.force.norm > 25.0},
             timeout_s=4.0,
         ),
     ]
@@ -69,7 +71,8 @@ async def press_and_lean(session: Session, station: Station) -> str:
     await session.wait(0.2)
     chain = chain_to_the_pod(station)
     outcome = await session.run(chain)
-    lean = f"The spring of {STIFFNESS_N_M:.0f} N/m ended with {abs(outcome.mean_force_n[0]):.1f} N on average."
+    spring_n, damper_n = STIFFNESS_N_M * outcome.value, DAMPING_N_S_M * LEAN_M_S
+    lean = f"The law asks for {spring_n:.1f} N of the spring and {damper_n:.1f} N of the damper at that end."
     lively = replace(chain[-1], law=along_x(Compliant(mass=8.0, damping=10.0, stiffness=STIFFNESS_N_M)))
     try:
         await session.run([lively])

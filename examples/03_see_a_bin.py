@@ -19,7 +19,7 @@ from podhand.planning.stow import plan_stow
 def main() -> int:
     parser = argparse.ArgumentParser(description="look into a bin and decide how an item would go in")
     parser.add_argument("--out", type=Path, help="folder for the picture (made when missing)")
-    parser.add_argument("--seed", type=int, default=3, help="which world (3)")
+    parser.add_argument("--seed", type=int, default=4, help="which world (4)")
     args = parser.parse_args()
     folder = args.out or Path(tempfile.mkdtemp(prefix="podhand-"))
     folder.mkdir(parents=True, exist_ok=True)
@@ -33,8 +33,9 @@ def main() -> int:
     size = " × ".join(f"{1000 * side:.0f}" for side in item.size_m)
     print(f"{item.sku}, {size} mm, waits at the infeed.")
 
-    for low, high in model.gaps(depth_m=item.length_m, height_m=item.height_m):
-        print(f"A gap of {1000 * (high - low):.0f} mm, from y = {1000 * low:+.0f} to {1000 * high:+.0f} mm.")
+    for gap in model.gaps(depth_m=item.length_m, height_m=item.height_m):
+        low, high = 1000 * gap.y_low_m, 1000 * gap.y_high_m
+        print(f"A gap of {high - low:.0f} mm, from y = {low:+.0f} to {high:+.0f} mm.")
     decision = plan_stow(model, presented, tool=station.tool, force_limit_n=station.forces.sweep_n)
     print(f"Decision: {type(decision).__name__}. {decision.reason}")
     print(f"Picture: {draw_bin_model(model, decision, folder / 'bin.png')}")

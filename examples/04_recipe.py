@@ -17,7 +17,7 @@ from podhand.primitives.recipes import load_recipe
 
 def main() -> int:
     station = load_station("sim-stow")
-    workcell = build_workcell(station, standard_world(station, read_catalogue(None), seed=2, index=0))
+    workcell = build_workcell(station, standard_world(station, read_catalogue(None), seed=4, index=0))
     thought = think(
         station,
         make_planner(station),
@@ -36,6 +36,7 @@ def main() -> int:
     print(f"\n{len(text)} characters of JSON give the same recipe again: {load_recipe(text) == recipe}\n")
 
     with LockstepHost.for_station(workcell.plant, station) as host:
+        host.run(host.session.wait(0.2))  # drives and sensor come to rest; the arm stands
         cell = nominal_cell(host, station, workcell)
         for step, preview in zip(recipe.steps(), recipe.preview(cell), strict=True):
             print(f"{step.primitive:13} {preview.duration_s:5.1f} s  {preview.words}")
