@@ -20,6 +20,10 @@ constexpr double kJointM = 1e-6;  // two phases of a profile must meet this clos
 constexpr double kSpeedSlack = 1.001;
 constexpr double kAnyForce = 1e5;
 
+constexpr const char* kAxisName[kAxes] = {"arm_0",   "arm_1",     "arm_2",      "arm_3", "arm_4",  "arm_5",  "arm_6",
+                                          "squeeze", "belt_left", "belt_right", "blade", "band_x", "band_y", "band_z"};
+constexpr const char* kLawAxisName[6] = {"along x", "along y", "along z", "about x", "about y", "about z"};
+
 /// Collects the first finding: each rule is one line where it is used.
 class Judge {
  public:
@@ -27,9 +31,11 @@ class Judge {
   [[nodiscard]] bool ok() const noexcept { return verdict_.ok(); }
   [[nodiscard]] const Verdict& verdict() const noexcept { return verdict_; }
   void segment(int index) noexcept { segment_ = index; }
+  /// What the next findings are about; nullptr: no axis.
+  void about(const char* where) noexcept { where_ = where; }
 
   void within(const char* rule, double value, double low, double high) noexcept {
-    if (ok() && !(value >= low && value <= high)) verdict_ = {rule, segment_, value, low, high};
+    if (ok() && !(value >= low && value <= high)) verdict_ = {rule, segment_, value, low, high, where_};
   }
   /// Above zero, at most `high`.
   void positive(const char* rule, double value, double high = kLargest) noexcept {
@@ -40,12 +46,13 @@ class Judge {
     if (value != kInfinity) positive(rule, value, high);
   }
   void must(const char* rule, bool holds, double value = 0.0) noexcept {
-    if (ok() && !holds) verdict_ = {rule, segment_, value, 0.0, 0.0};
+    if (ok() && !holds) verdict_ = {rule, segment_, value, 0.0, 0.0, where_};
   }
 
  private:
   Verdict verdict_{};
   int segment_;
+  const char* where_{nullptr};
 };
 
 void judge_pose(Judge& judge, const char* rule, const double X[12]) noexcept {
@@ -345,7 +352,11 @@ void judge_arm_segment(Judge& judge, const KernelConfig& config, const Segment& 
   judge.within("payload", segment.payload, 0, kMaxPayloads - 1);
   judge_arm_limits(judge, config, segment);
   judge_arm_reference(judge, config, segment);
-  for (int i = 0; i < 6; ++i) judge_law(judge, config, segment, i);
+  for (int i = 0; i < 6; ++i) {
+    judge.about(kLawAxisName[i]);
+    judge_law(judge, config, segment, i);
+  }
+  judge.about(nullptr);
   for (int group : {kGroupSqueeze, kGroupBelts, kGroupBlade}) judge_group_reference(judge, config, segment, group);
   if (!segment.tare) return;
   judge.must("tare: the arm must hold", segment.reference[kGroupArm].kind == RefKind::kHold);
@@ -381,8 +392,10 @@ Verdict validate(const KernelConfig& config) noexcept {
   judge_pose(judge, "chain: X_flange_sensor is not a pose", chain.X_flange_sensor);
   for (double component : chain.gravity_base_m_s2) judge.within("chain: gravity_base_m_s2", component, -20.0, 20.0);
   for (int i = 0; i < kAxes; ++i) {
+    judge.about(kAxisName[i]);
     if (config.axis[i].present) judge_axis(judge, config.axis[i], i);
   }
+  judge.about(nullptr);
   for (const PayloadConfig& payload : config.payload) judge_payload(judge, payload);
   judge_ft(judge, config.ft);
   judge_safety(judge, config.safety);

@@ -20,6 +20,16 @@ void refuses_config(const char* words, Change change) {
   CHECK(!kernel.configure(c).ok());
 }
 
+void names_the_axis() {
+  KernelConfig c = station();
+  c.axis[kBlade].max_speed = 0;
+  const Verdict v = validate(c);
+  CHECK(v.where != nullptr && std::strcmp(v.where, "blade") == 0);
+  c = station();
+  c.tick_s = 1.0;
+  CHECK(!validate(c).ok() && validate(c).where == nullptr);
+}
+
 template <typename Change>
 void refuses(const char* words, Change change, int channel = 0) {
   const KernelConfig c = station();
@@ -79,6 +89,13 @@ void gates() {
     s.limits.contact_stiffness_n_m = 20e3;
     s.limits.speed_m_s = 0.02;
   });
+  const auto soft = segment();
+  soft->law[1] = {Law::kCompliant, {}, 5, 60, 100, 0, 0};
+  soft->limits.contact_stiffness_n_m = 20e3;
+  soft->limits.speed_m_s = 0.02;
+  const Verdict v = validate(station(), soft.get(), 1, 0);
+  CHECK(v.where != nullptr && std::strcmp(v.where, "along y") == 0);
+  CHECK(v.value < 0.3 && v.low == 0.3);
   refuses("approach cap", [](Segment& s) { s.limits.contact_stiffness_n_m = 10e3; });
   refuses("80 %", [](Segment& s) { s.law[2] = {Law::kForce, {}, 0, 300, 0, 55, 0.05}; });
 }
@@ -167,6 +184,7 @@ void chains() {
 int main() {
   configurations();
   limits();
+  names_the_axis();
   gates();
   references();
   conditions();

@@ -15,6 +15,7 @@ struct Verdict {
   const char* rule{nullptr};  ///< static text, nullptr when accepted
   int segment{-1};            ///< index in the chain, -1: not about a segment
   double value{}, low{}, high{};
+  const char* where{nullptr};  ///< static text: which axis; nullptr: not about an axis
   [[nodiscard]] bool ok() const noexcept { return rule == nullptr; }
 };
 
