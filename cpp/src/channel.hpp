@@ -43,6 +43,10 @@ class Channel {
   void step(const Tick& tick, const Interruption& interruption, double* speed, std::uint32_t& digital,
             OutcomeQueue& outcomes) noexcept;
 
+  /// Asks for the memory that step() will read. Between two ticks others use the caches: asked for together and early,
+  /// the lines arrive while the force pipeline works instead of one after the other.
+  void prefetch() const noexcept;
+
   [[nodiscard]] bool running() const noexcept { return phase_ != Phase::kIdle; }
   /// A reflex or fault began to end the chain in this step; the other channel must hear of it.
   [[nodiscard]] bool alarmed() const noexcept { return alarmed_; }
@@ -52,7 +56,10 @@ class Channel {
   [[nodiscard]] std::uint32_t chain_number() const noexcept { return running() ? number_ : 0; }
   [[nodiscard]] std::uint32_t segment_index() const noexcept { return current_; }
   /// Payload model in force: of the last segment that began; 0 before the first.
-  [[nodiscard]] std::uint32_t number_of_payload() const noexcept { return payload_; }
+  /// Of the segment that runs, or that begins with this tick: its first readings are already judged with it.
+  [[nodiscard]] std::uint32_t number_of_payload() const noexcept {
+    return phase_ == Phase::kPending ? segment().payload : payload_;
+  }
   [[nodiscard]] double progress() const noexcept { return progress_; }
   [[nodiscard]] const Segment& segment() const noexcept { return chain_[current_]; }
   [[nodiscard]] const ArmMotion& arm() const noexcept { return arm_; }
@@ -70,6 +77,7 @@ class Channel {
 
   [[nodiscard]] bool has_arm() const noexcept { return index_ == 0; }
   void start_segment(const Tick& tick) noexcept;
+  void count_parts() noexcept;
   [[nodiscard]] Ending preconditions(const Tick& tick) noexcept;
   void look(const Tick& tick) noexcept;
   [[nodiscard]] Ending judge(const Tick& tick, const Interruption& interruption) noexcept;
@@ -105,6 +113,7 @@ class Channel {
   double progress_{};
   double retreat_m_{};
   std::uint32_t count_{}, current_{}, number_{}, payload_{};
+  std::uint32_t until_count_{}, reflex_count_{}, action_count_{};  ///< in use in the running segment
   int index_;
   Phase phase_{Phase::kIdle};
   bool cancel_{false};
