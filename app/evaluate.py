@@ -3,11 +3,15 @@
 import json
 import multiprocessing
 import os
+import signal
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from contextlib import closing
 from dataclasses import dataclass
 from enum import StrEnum
+from multiprocessing.synchronize import Event
 from pathlib import Path
 
 from rich.table import Table
@@ -19,6 +23,7 @@ from podhand.app.run_folder import RunFolder, new_run_path
 from podhand.app.shell import check_json_target, console, progress, write_json
 from podhand.app.wiring import read_catalogue
 from podhand.controllers.parameters import build_id
+from podhand.core.errors import StoppedByOperator
 from podhand.core.station import load_station
 from podhand.sim.world import VERSION
 
@@ -62,8 +67,8 @@ def run_evaluate_job(job: EvaluateJob) -> Campaign:
         folder.write_station(station)
         folder.event("campaign_started", episodes=job.episodes, seed=job.seed, station=station.name)
         try:
-            with progress("stowing", job.episodes) as advance:
-                for result in _run_all(job, path):
+            with progress("stowing", job.episodes) as advance, closing(_run_all(job, path)) as stowed:
+                for result in stowed:
                     results[result.index] = result
                     folder.event("episode", **result.to_json())
                     advance()
@@ -84,8 +89,8 @@ def run_evaluate_job(job: EvaluateJob) -> Campaign:
     return campaign
 
 
-def _run_all(job: EvaluateJob, folder: Path) -> Iterator[EpisodeResult]:
-    """Run all episodes in worker processes and yield results as they come."""
+def _run_all(job: EvaluateJob, folder: Path) -> Generator[EpisodeResult, None, None]:
+    """Run all episodes in worker processes and yield results as they come; those under way end when it is closed."""
     # One thread per worker: the workers are the parallelism.
     for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"):
         os.environ.setdefault(variable, "1")
@@ -94,13 +99,45 @@ def _run_all(job: EvaluateJob, folder: Path) -> Iterator[EpisodeResult]:
     if workers == 1:
         yield from (_run_one(job, index, folder) for index in episodes)
         return
-    pool = ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"))
+    context = multiprocessing.get_context("spawn")
+    stop = context.Event()
+    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker, initargs=(stop,))
     try:
-        pending: list[Future[EpisodeResult]] = [pool.submit(_run_one, job, index, folder) for index in episodes]
+        pending: list[Future[EpisodeResult]] = [pool.submit(_work, job, index, folder) for index in episodes]
         for future in as_completed(pending):
             yield future.result()
     finally:
+        stop.set()
         pool.shutdown(wait=True, cancel_futures=True)
+
+
+class _Worker:
+    """This process, when it is a worker."""
+
+    stop: Event | None = None
+
+
+def _start_worker(stop: Event) -> None:
+    """Let Ctrl-C reach a worker only while it runs an episode, from the terminal or by ``stop``."""
+    _Worker.stop = stop
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_interrupt_at, args=(stop,), daemon=True).start()
+
+
+def _interrupt_at(stop: Event) -> None:
+    stop.wait()
+    os.kill(os.getpid(), signal.SIGINT)
+
+
+def _work(job: EvaluateJob, index: int, folder: Path) -> EpisodeResult:
+    """Run one episode in a worker. Raises StoppedByOperator or KeyboardInterrupt when the campaign was stopped."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        if _Worker.stop is not None and _Worker.stop.is_set():  # the pool hands out one job more than it has workers
+            raise StoppedByOperator("stopped before it began")
+        return _run_one(job, index, folder)
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _run_one(job: EvaluateJob, index: int, folder: Path) -> EpisodeResult:

@@ -1,14 +1,20 @@
 """One primitive alone in the simulated cell."""
 
+import numpy as np
+
 from podhand.app.wiring import build_workcell, read_catalogue, standard_world
 from podhand.controllers.lockstep import LockstepHost
+from podhand.core.errors import PlanningError
 from podhand.core.poses import inverse
 from podhand.core.station import Station, load_station
-from podhand.primitives.base import Primitive, PrimitiveReport
+from podhand.planning.ik import Kinematics, solve_ik
+from podhand.primitives.base import Primitive, PrimitiveReport, to_pose
 from podhand.primitives.cell import StowCell
 from podhand.sim.workcell import SimWorkcell
 
 SETTLE_S = 0.2
+_TOOL_POSE = "X_base_tool_"
+"""Parameters with this prefix are poses that the tool shall take."""
 
 
 def run_single(primitive: Primitive, *, station_name: str, seed: int) -> PrimitiveReport:
@@ -16,12 +22,30 @@ def run_single(primitive: Primitive, *, station_name: str, seed: int) -> Primiti
 
     Raises:
         ConfigError: the station cannot be used; nothing was started.
+        PlanningError: the arm cannot reach a pose among the parameters; nothing was started.
         StoppedByOperator: Ctrl-C; the arm stands.
     """
     station = load_station(station_name)
+    check_reachable(primitive, station)
     workcell = build_workcell(station, standard_world(station, read_catalogue(None), seed=seed, index=0))
     with LockstepHost.for_station(workcell.plant, station) as host:
         return host.run(_settle_and_run(primitive, nominal_cell(host, station, workcell)))
+
+
+def check_reachable(primitive: Primitive, station: Station) -> None:
+    """Make sure that the arm can bring the tool to every pose that a primitive names.
+
+    Raises:
+        PlanningError: which parameter, and how far the arm is from it.
+    """
+    kinematics = Kinematics(station.arm.kinematics, station.tool.X_flange_tool)
+    for name in type(primitive).model_fields:
+        if not name.startswith(_TOOL_POSE):
+            continue
+        try:
+            solve_ik(kinematics, to_pose(getattr(primitive, name)), np.array(station.arm.home_q_rad))
+        except PlanningError as error:
+            raise PlanningError(f"{primitive.name}: {name} - {error}") from error
 
 
 def nominal_cell(host: LockstepHost, station: Station, workcell: SimWorkcell) -> StowCell:

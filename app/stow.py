@@ -68,6 +68,8 @@ def run_stow_job(job: StowJob) -> Campaign:
                 for index in range(job.first, job.first + job.count):
                     run.add(folder, _one(job, index, path, folder, watcher))
                     advance()
+                    if run.fault:
+                        break  # a person has to look first
         finally:
             run.write(folder)
     for line in words.campaign_lines(run.campaign()):
@@ -91,7 +93,7 @@ class _Run:
 
     @property
     def fault(self) -> str:
-        """The last fault of a device, in words; empty when there was none."""
+        """The fault of a device that ended the run, in words; empty when there was none."""
         return self._results[-1].fault if self._results else ""
 
     def add(self, folder: RunFolder, episode: Episode) -> None:

@@ -6,7 +6,8 @@ from enum import StrEnum
 from math import inf
 from typing import Annotated, ClassVar, NoReturn
 
-from pydantic import BaseModel, ConfigDict, Field
+import numpy as np
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from podhand.controllers.outcomes import Cause, Outcome
 from podhand.controllers.segments import ARM_CHANNEL, Chain
@@ -20,7 +21,19 @@ __all__ = ["PRIMITIVES", "Joints", "Matrix", "Point", "Primitive", "PrimitivePre
 Joints = Annotated[tuple[float, ...], Field(min_length=6, max_length=7)]
 Point = tuple[float, float, float]
 _Row = tuple[float, float, float, float]
-Matrix = tuple[_Row, _Row, _Row, _Row]
+_POSE_TOLERANCE = 1e-6
+
+
+def _is_pose(rows: tuple[_Row, _Row, _Row, _Row]) -> tuple[_Row, _Row, _Row, _Row]:
+    X = np.array(rows)
+    R = X[:3, :3]
+    turn = bool(np.abs(R @ R.T - np.eye(3)).max() < _POSE_TOLERANCE) and float(np.linalg.det(R)) > 0.0
+    if not turn or rows[3] != (0.0, 0.0, 0.0, 1.0):
+        raise ValueError("must be a pose: a right-handed rotation, a place in m, and 0 0 0 1 in the last row")
+    return rows
+
+
+Matrix = Annotated[tuple[_Row, _Row, _Row, _Row], AfterValidator(_is_pose)]
 """A 4x4 pose, row by row."""
 
 

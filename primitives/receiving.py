@@ -167,8 +167,6 @@ class ReceiveItem(Primitive):
             trace.fail(f"the item weighs {mass_kg:.2f} kg, at most {MAX_MASS_KG} kg may be stowed: give it back")
         mass_kg = max(mass_kg, _LEAST_MASS_KG)
         take_payload(cell, mass_kg, com_tool_m)
-        # The filter still knows the old payload for a moment: let it forget before tighter limits hold.
-        await trace.run([motions.rest(cell, 0.05, name="carry", force_n=limit_n)], accept=("time is up",))
         return mass_kg
 
     async def _undo(self, cell: StowCell, trace: Trace) -> str | None:

@@ -24,6 +24,7 @@ from podhand.primitives.catalogue import (
     Park,
     ReceiveItem,
     Retract,
+    ReturnItem,
     Sweep,
     Verify,
 )
@@ -158,6 +159,60 @@ def test_an_item_that_stays_behind_is_noticed_and_left_at_the_infeed() -> None:
     assert report.plan == ("receive_item", "undo receive_item")
     assert report.steps[1].ok, report.steps[1].words
     assert bench.cell.held is None
+
+
+RETURN = ReturnItem(
+    waypoints_rad=(HOME, Q_LIFTED),
+    X_base_tool_above=matrix(moved(x=0.05, z=0.05)),
+    X_base_tool_down=matrix(X_GRASP),
+    X_base_tool_back=matrix(moved(x=-0.13)),
+)
+
+
+def test_return_item_brings_a_held_item_back_to_the_infeed() -> None:
+    bench = Bench()
+    bench.run(RECEIVE, Park(waypoints_rad=(Q_LIFTED, HOME)))
+    grip_n = -bench.plant.tau[Axis.SQUEEZE]
+    lowest = [np.inf]
+    item = bench.plant.on_step
+
+    def watch(plant: FakePlant) -> None:
+        assert item is not None
+        item(plant)
+        z = float((STATION.arm.kinematics.flange(plant.q[:6]) @ STATION.tool.X_flange_tool)[2, 3])
+        lowest[0] = min(lowest[0], z)
+        if z < X_GRASP[2, 3] + 0.002:
+            plant.held_mass_kg = 0.0  # it stands on the rails
+        if plant.held_mass_kg > 0.0:
+            assert -plant.tau[Axis.SQUEEZE] > 0.6 * grip_n  # held until it stands
+
+    bench.plant.on_step = watch
+    assert bench.cell.held is not None
+    (report,) = bench.run(RETURN)
+    assert report.result is Result.DONE, report.words
+    assert report.words == "returned tea to the infeed"
+    assert bench.cell.held is None
+    assert bench.cell.where_is_the_item() == "tea is at the infeed"
+    assert bench.cell.opening_m > ITEM.width_m
+    assert lowest[0] == pytest.approx(X_GRASP[2, 3], abs=0.003)
+    X_tool = bench.host.session.state.X_base_tool
+    np.testing.assert_allclose(X_tool[:3, 3], moved(x=-0.13)[:3, 3], atol=1e-3)
+    assert report.max_force_ratio < 1.0
+
+
+@pytest.mark.parametrize(
+    ("place", "message"),
+    [(None, "the tool holds nothing"), (ItemPlace.MOUTH, "not in a safe grip")],
+)
+def test_return_item_wants_an_item_in_a_safe_grip(place: ItemPlace | None, message: str) -> None:
+    bench = Bench()
+    if place:
+        bench.cell.held = HeldItem(item=ITEM, place=place, grip_force_n=10.0)
+    before = bench.plant.q.copy()
+    (report,) = bench.run(RETURN)
+    assert report.result is Result.REFUSED
+    assert message in report.words
+    np.testing.assert_array_equal(bench.plant.q, before)
 
 
 def test_nothing_between_the_paddles_is_noticed() -> None:
