@@ -78,7 +78,8 @@ def look_recipe(settle_s: float) -> Recipe:
 
 
 def return_recipe(station: Station, thought: Thought, motions: ReturnMotions) -> Recipe:
-    """Return the recipe that brings a held item back to the infeed, gives the bands back and parks."""
+    """Return the recipe that brings a held item out of the bin and to the infeed, gives the bands back and parks."""
+    assert thought.request is not None
     hook = hook_places(station, thought.X_base_bin)
     bring = ReturnItem(
         waypoints_rad=joints(motions.to_infeed),
@@ -87,7 +88,9 @@ def return_recipe(station: Station, thought: Thought, motions: ReturnMotions) ->
         X_base_tool_back=matrix(motions.backward.X_base_goal),
     )
     park = Park(waypoints_rad=joints(motions.to_park))
-    return Recipe(name="return", root=seq(bring, par(CloseBands(positions_base_m=hook[-2::-1]), park)))
+    # As planned, after taking the pressure off the blade and drawing it in.
+    out = Retract(to_x_bin_m=thought.request.retreat_x_bin_m)
+    return Recipe(name="return", root=seq(out, bring, par(CloseBands(positions_base_m=hook[-2::-1]), park)))
 
 
 def joints(path: JointPath) -> Joints:

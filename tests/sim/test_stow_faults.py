@@ -94,7 +94,6 @@ def test_a_fault_in_mid_sweep_is_a_controlled_stop_and_status_3(
     (episode,) = document["episodes"]  # the second product is not begun
     assert episode["accepted"] and episode["outcome"] != "success"
     assert episode["max_force_ratio"] <= 1.0
-    assert episode["plan"][-1] in ("sweep", "undo sweep") or "sweep" in episode["plan"]
     sweep = primitives(out)["sweep"]
     assert not sweep["ok"] and words in sweep["words"]
     assert cell.workcell is not None
@@ -107,7 +106,7 @@ def test_a_fault_in_mid_sweep_is_a_controlled_stop_and_status_3(
 def test_after_a_short_fault_the_item_comes_back_and_the_status_is_still_3(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    cell, out = Cell(monkeypatch, FaultKind.FT_NAN, lasts_s=0.05), tmp_path / "run"
+    cell, out = Cell(monkeypatch, FaultKind.FT_NAN, lasts_s=0.01), tmp_path / "run"
     result = stow(out, "--count", "1")
     assert result.exit_code == ExitCode.FAULT, result.stderr
     (episode,) = json.loads(out.with_suffix(".json").read_text())["episodes"]

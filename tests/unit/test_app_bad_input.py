@@ -42,9 +42,7 @@ def is_one_error(result: Result, code: ExitCode, *words: str) -> None:
     ],
     ids=["key", "type", "unit", "range", "missing limit"],
 )
-def test_a_wrong_station_file(
-    old: str, new: str, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_wrong_station_file(old: str, new: str, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     text = dump_station(load_station("sim-stow"))
     assert old in text
@@ -89,7 +87,7 @@ def test_an_unreachable_pose_is_refused_before_anything_moves(monkeypatch: pytes
     is_one_error(
         result,
         ExitCode.FAILED,
-        "approach: X_base_tool_mouth - tool pose at (2.500, -0.400, 0.700) m in the base frame is out of reach of ur10e",
+        "approach: X_base_tool_mouth - tool pose at (2.500, -0.400, 0.700) m in the base frame is out of reach",
         "move the pose there, or move the base",
     )
 

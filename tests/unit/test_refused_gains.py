@@ -14,8 +14,9 @@ HARD_N_M = 20e3
 SOFT_LAW = Compliant(mass=5.0, damping=20.0, stiffness=100.0)
 
 
-def press(*, damping_n_s_m: float, law: tuple[Rigid | Compliant, ...]) -> Segment:
+def press(*, damping_n_s_m: float, law_y: Rigid | Compliant) -> Segment:
     """Return a creep along y against something hard."""
+    law = (Rigid(), law_y, Rigid(), Rigid(), Rigid(), Rigid())
     limits = SegmentLimits.for_station(
         STATION,
         force_norm_n=20.0,
@@ -33,12 +34,12 @@ def press(*, damping_n_s_m: float, law: tuple[Rigid | Compliant, ...]) -> Segmen
     ("segment", "words"),
     [
         (
-            press(damping_n_s_m=5000.0, law=(Rigid(), SOFT_LAW, Rigid(), Rigid(), Rigid(), Rigid())),
+            press(damping_n_s_m=5000.0, law_y=SOFT_LAW),
             r"segment 0: along y: law: damping ratio .*raise D, or declare a softer contact "
             r"\(got (\S+), allowed 0\.3 \.\. 1\) \(segments 0 'press'\)",
         ),
         (
-            press(damping_n_s_m=10.0, law=(Rigid(),) * 6),
+            press(damping_n_s_m=10.0, law_y=Rigid()),
             r"segment 0: limits: damping ratio of the yield .*raise damping_n_s_m \(got (\S+), allowed 0\.3 \.\. 1\)",
         ),
     ],
@@ -63,11 +64,11 @@ def test_refused_gains_name_axis_ratio_and_remedy_and_move_nothing(segment: Segm
 
 
 def test_the_remedy_works() -> None:
-    law = (Rigid(), Compliant(mass=5.0, damping=3000.0), Rigid(), Rigid(), Rigid(), Rigid())
+    stiff = Compliant(mass=5.0, damping=3000.0)
     host = LockstepHost.for_station(FakePlant(), STATION)
 
     async def client() -> float:
-        outcome = await host.session.run([press(damping_n_s_m=5000.0, law=law)])
+        outcome = await host.session.run([press(damping_n_s_m=5000.0, law_y=stiff)])
         return outcome.duration_s
 
     assert host.run(client()) > 0.9
