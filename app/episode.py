@@ -183,7 +183,7 @@ class _Episode:
         self._snapshot("after", "after the stow", ("side", "above"))
         if self._job.pictures:
             self._look("after")
-        result = self._result(thought=thought, run=run, watch=outcomes, verdict=verdict, ticks=host.ticks)
+        result = self._result(thought=thought, run=run, watch=outcomes, verdict=verdict, host=host)
         self._note("judged", {"outcome": result.outcome.value, "cause": result.cause})
         return Episode(
             result=result,
@@ -236,7 +236,7 @@ class _Episode:
         run: StowRun | None = None,
         watch: OutcomeWatch | None = None,
         verdict: StowScore | None = None,
-        ticks: int = 0,
+        host: LockstepHost | None = None,
     ) -> EpisodeResult:
         plan = thought.plan if thought else None
         outcome = StowOutcome(verdict.outcome) if verdict else StowOutcome.UNPRODUCTIVE
@@ -261,7 +261,8 @@ class _Episode:
             peak_filtered_force_n=watch.peak_filtered_n if watch else 0.0,
             max_force_ratio=watch.max_ratio if watch else 0.0,
             neighbours_out=len(verdict.neighbours_out) if verdict else 0,
-            ticks=ticks,
+            ticks=host.ticks if host else 0,
+            tick_mean_us=1e6 * host.kernel.busy_s / host.ticks if host else 0.0,
             late_ticks=watch.late_ticks if watch else 0,
             wall_s=time.perf_counter() - self._begin_s,
             fault=watch.fault if watch else "",

@@ -121,6 +121,7 @@ class Campaign:
             "units_per_hour": 3600.0 / mean_cycle_s if mean_cycle_s else 0.0,
             "mean_cycle_s": mean_cycle_s,
             "mean_think_s": sum(e.think_s for e in accepted) / len(accepted) if accepted else 0.0,
+            "tick_mean_us": sum(e.tick_mean_us for e in accepted) / len(accepted) if accepted else 0.0,
             "peak_filtered_force_n": max((e.peak_filtered_force_n for e in self.episodes), default=0.0),
             "force_limit_violations": count(self.episodes, lambda e: e.max_force_ratio > 1.0),
             "neighbours_out": sum(e.neighbours_out for e in self.episodes),

@@ -229,7 +229,8 @@ def distance_m(a: Pose, b: Pose) -> float:
 
 
 def travel_duration_s(length_m: float, speed_m_s: float, acceleration_m_s2: float = 1.0) -> float:
-    """Estimate the time from rest to rest."""
+    """Estimate the time from rest to rest; a measured way may be a hair below zero."""
+    length_m = max(0.0, length_m)
     ramp = speed_m_s**2 / acceleration_m_s2
     return 2.0 * sqrt(length_m / acceleration_m_s2) if length_m < ramp else length_m / speed_m_s + speed_m_s
 

@@ -1,6 +1,7 @@
 /// The kernel for a Python host in the same process: bound buffers, one call per tick, recording.
 #include "bindings.hpp"
 
+#include <chrono>
 #include <cstdio>
 #include <cstring>
 #include <memory>
@@ -29,7 +30,9 @@ struct TickRecord {
 class BoundKernel {
  public:
   void tick() noexcept {
+    const auto begin = std::chrono::steady_clock::now();
     kernel.tick(inputs, outputs);
+    busy_ += std::chrono::steady_clock::now() - begin;
     if (capacity_ == 0) return;
     if (used_ < capacity_)
       records_[used_++] = {inputs, outputs};
@@ -51,6 +54,8 @@ class BoundKernel {
   }
 
   [[nodiscard]] std::uint64_t overflow() const noexcept { return overflow_; }
+  /// Wall time inside Kernel::tick so far; the two clock readings, some 50 ns, are counted in.
+  [[nodiscard]] double busy_s() const noexcept { return std::chrono::duration<double>(busy_).count(); }
   [[nodiscard]] std::size_t recorded() const noexcept { return used_; }
 
   Kernel kernel{};
@@ -61,6 +66,7 @@ class BoundKernel {
   std::vector<TickRecord> records_{};
   std::size_t capacity_{}, used_{};
   std::uint64_t overflow_{};
+  std::chrono::steady_clock::duration busy_{};
 };
 
 template <typename Record>
@@ -100,6 +106,7 @@ py::array tick_many(BoundKernel& self, const py::array& inputs) {
 std::string in_words(const Verdict& verdict) {
   std::string text;
   if (verdict.segment >= 0) text = "segment " + std::to_string(verdict.segment) + ": ";
+  if (verdict.where != nullptr) text += std::string(verdict.where) + ": ";
   text += verdict.rule;
   char numbers[96];
   if (verdict.low != 0.0 || verdict.high != 0.0) {
@@ -145,6 +152,7 @@ void bind_kernel(py::module_& module) {
       .def("drain_ticks", &BoundKernel::drain_ticks)
       .def_property_readonly("recorded", &BoundKernel::recorded)
       .def_property_readonly("overflow", &BoundKernel::overflow)
+      .def_property_readonly("busy_s", &BoundKernel::busy_s)
       .def_property_readonly("inputs",
                              [](py::object self) { return view_of(&self.cast<BoundKernel&>().inputs, self, true); })
       .def_property_readonly("outputs",

@@ -116,6 +116,7 @@ void Channel::start_segment(const Tick& tick) noexcept {
   samples_ = 0;
   ends_chain_ = false;
   retreat_m_ = 0.0;
+  count_parts();
   for (ConditionState& state : until_) state.start();
   for (ConditionState& state : reflex_) state.start();
   for (OverLimitTimer& timer : axis_timer_) timer = {};
@@ -132,6 +133,31 @@ void Channel::start_segment(const Tick& tick) noexcept {
   outcome_.segment = current_;
   outcome_.tag = segment().tag;
   payload_ = segment().payload;
+}
+
+/// Unused conditions lie on cache lines of their own, which nobody should have to fetch in every tick.
+void Channel::count_parts() noexcept {
+  const Segment& segment = this->segment();
+  until_count_ = reflex_count_ = action_count_ = 0;
+  for (std::uint32_t i = 0; i < kMaxConditions; ++i) {
+    if (segment.until[i].node_count > 0) until_count_ = i + 1;
+    if (segment.reflex[i].condition.node_count > 0) reflex_count_ = i + 1;
+  }
+  for (std::uint32_t i = 0; i < 4; ++i) {
+    if (segment.digital[i].used) action_count_ = i + 1;
+  }
+}
+
+void Channel::prefetch() const noexcept {
+  if (phase_ == Phase::kIdle) return;
+  const Segment& segment = this->segment();
+  fetch(segment.law, sizeof segment.law + sizeof segment.X_base_frame + sizeof segment.limits);
+  fetch(&segment.timeout_s, 64);
+  for (std::uint32_t i = 0; i < until_count_; ++i) fetch(&segment.until[i], 3 * sizeof(Node));
+  for (std::uint32_t i = 0; i < until_count_; ++i) fetch(&segment.until[i].debounce_s, sizeof(double));
+  for (std::uint32_t i = 0; i < reflex_count_; ++i) fetch(&segment.reflex[i], 2 * sizeof(Node));
+  for (std::uint32_t i = 0; i < reflex_count_; ++i) fetch(&segment.reflex[i].condition.debounce_s, sizeof(double));
+  for (const Reference& reference : segment.reference) fetch(&reference, 2 * sizeof(double));
 }
 
 Channel::Ending Channel::preconditions(const Tick& tick) noexcept {
@@ -206,7 +232,7 @@ Channel::Ending Channel::judge(const Tick& tick, const Interruption& interruptio
 
 Channel::Ending Channel::judge_reflexes(const Tick& tick) noexcept {
   Ending ending;
-  for (std::uint32_t i = 0; i < kMaxConditions; ++i) {
+  for (std::uint32_t i = 0; i < reflex_count_; ++i) {
     const Reflex& reflex = segment().reflex[i];
     if (reflex.condition.node_count == 0) continue;
     // Every condition takes its step, also after the first that fires.
@@ -239,7 +265,7 @@ Channel::Ending Channel::judge_limits(const Tick& tick) noexcept {
 
 Channel::Ending Channel::judge_normal_end(const Tick& tick) noexcept {
   Ending ending;
-  for (std::uint32_t i = 0; i < kMaxConditions; ++i) {
+  for (std::uint32_t i = 0; i < until_count_; ++i) {
     const Condition& condition = segment().until[i];
     if (condition.node_count == 0) continue;
     if (!until_[i].step(condition, signals_, tick.dt_s) || ending.cause != Cause::kNone) continue;
@@ -327,7 +353,7 @@ void Channel::run(const Tick& tick, std::uint32_t& digital) noexcept {
 }
 
 void Channel::act(std::uint32_t& digital) noexcept {
-  for (int i = 0; i < 4; ++i) {
+  for (std::uint32_t i = 0; i < action_count_; ++i) {
     const DigitalAction& action = segment().digital[i];
     if (!action.used || acted_[i] || elapsed_s_ < action.at_s - kTimeSlackS) continue;
     const std::uint32_t mask = 1u << action.bit;

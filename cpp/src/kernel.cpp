@@ -412,6 +412,7 @@ Verdict Kernel::reset_fault() noexcept {
 void Kernel::tick(const Inputs& inputs, Outputs& outputs) noexcept {
   Impl& k = *impl_;
   outputs.tick = inputs.tick;
+  for (const Channel& channel : k.channels) channel.prefetch();
   k.read_axes(inputs);
   if (k.configured && !k.seeded && k.bad_axis < 0) k.seed();
   if (!k.seeded) {

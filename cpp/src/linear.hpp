@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstddef>
 
 namespace podhand {
 
@@ -72,5 +73,10 @@ inline double fade(double value, double begin, double end) noexcept {
 
 /// Step of a first-order low-pass with a time constant (implicit Euler: stable for every dt).
 inline double low_pass_gain(double dt_s, double time_constant_s) noexcept { return dt_s / (dt_s + time_constant_s); }
+
+/// Asks for memory that will be read soon; a hint, no effect on results.
+inline void fetch(const void* from, std::size_t bytes) noexcept {
+  for (std::size_t at = 0; at < bytes; at += 64) __builtin_prefetch(static_cast<const char*>(from) + at);
+}
 
 }  // namespace podhand

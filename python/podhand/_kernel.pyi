@@ -89,6 +89,10 @@ class Kernel:
         """Ticks lost since ``record_into`` because nobody drained in time."""
 
     @property
+    def busy_s(self) -> float:
+        """Wall time spent in ticks so far [s]; the stopwatch's own some 50 ns per tick are counted in."""
+
+    @property
     def inputs(self) -> NDArray[np.void]:
         """0-d view on the kernel's inputs, writable."""
 
