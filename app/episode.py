@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from podhand.app.plots import ForceTrace
 from podhand.app.results import EpisodeResult, Step, StowOutcome
 from podhand.app.stow_run import StowRun, StowRunner
-from podhand.app.thinking import Thought, make_planner, think
 from podhand.app.watching import ForceWatch, OutcomeWatch
 from podhand.app.wiring import build_workcell, read_catalogue, standard_world, world_seed
 from podhand.controllers.lockstep import LockstepHost
@@ -24,6 +23,7 @@ from podhand.core.station import Station, load_station
 from podhand.perception.bin_model import BinModel, estimate_bin
 from podhand.planning.motion import MotionPlanner
 from podhand.planning.stow import StowPlan
+from podhand.planning.thinking import Thought, make_planner, think
 from podhand.sim.catalogue import CatalogueEntry
 from podhand.sim.scoring import SETTLE_S, StowScore, score
 from podhand.sim.workcell import SimWorkcell

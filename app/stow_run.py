@@ -7,21 +7,23 @@ from typing import Any
 import numpy as np
 
 from podhand.app.results import Step
-from podhand.app.stow_recipe import look_recipe, return_recipe, stow_recipe
-from podhand.app.thinking import Thought
 from podhand.controllers.lockstep import LockstepHost
 from podhand.core.errors import PerceptionError, PlanningError, StateError
 from podhand.core.ports import PresentedItem
 from podhand.core.station import Station
 from podhand.perception.bin_model import BinModel
 from podhand.planning.motion import MotionPlanner
+from podhand.planning.recipes import look_recipe, return_recipe, stow_recipe
 from podhand.planning.stow_motions import plan_return_motions
+from podhand.planning.thinking import Thought
 from podhand.primitives.base import PrimitiveReport
 from podhand.primitives.cell import Bands, Inspection, ItemPlace, StowCell
 from podhand.primitives.recipes import Recipe, RecipeReport, run_recipe
 
 START_S = 0.2
 """The arm stands this long before the first motion: drives and sensor filters come to rest."""
+FAULT_PASSES_S = 0.3
+"""What caused a fault gets this long to pass before the fault is reset; one that stays is not recovered from."""
 LEAST_COVER = 0.6
 """The stowed item must hide this share of its width in the bin model."""
 
@@ -115,6 +117,7 @@ class StowRunner:
         """Bring a held item back and the band arm to rest, if the way there is known and nothing is latched."""
         session, cell = self._host.session, self.cell
         if session.state.latched_fault:
+            await session.wait(FAULT_PASSES_S)
             try:
                 session.reset_fault()
             except StateError as error:

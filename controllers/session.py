@@ -241,10 +241,13 @@ class Session:
         except asyncio.CancelledError:
             await _cancel_all(tasks)
             raise
+        failures = _failures(tasks)
         if pending:
             await _cancel_all(list(pending))
-            failed = next(t for t in tasks if t.done() and not t.cancelled() and t.exception())
-            failed.result()
+        # Every exception is looked at: asyncio reports unseen ones, with a traceback, when it collects the tasks.
+        failures += _failures(list(pending))
+        if failures:
+            raise failures[0]
         return [task.result() for task in tasks]
 
     def cancel(self, channel: int | None = None) -> None:
@@ -367,6 +370,11 @@ class Session:
                 job.outcomes.append(outcome)
             for listener in self._listeners:
                 listener(outcome)
+
+
+def _failures(tasks: Sequence["asyncio.Task[Any]"]) -> list[BaseException]:
+    ended = [task for task in tasks if task.done() and not task.cancelled()]
+    return [error for task in ended if (error := task.exception()) is not None]
 
 
 async def _cancel_all(tasks: Sequence["asyncio.Task[Any]"]) -> None:

@@ -7,11 +7,11 @@ recipe of primitives with parameters, and every primitive can say what it would 
 import sys
 
 from podhand.app.single import nominal_cell
-from podhand.app.stow_recipe import stow_recipe
-from podhand.app.thinking import make_planner, think
 from podhand.app.wiring import build_workcell, read_catalogue, standard_world
 from podhand.controllers.lockstep import LockstepHost
 from podhand.core.station import load_station
+from podhand.planning.recipes import stow_recipe
+from podhand.planning.thinking import make_planner, think
 from podhand.primitives.recipes import load_recipe
 
 

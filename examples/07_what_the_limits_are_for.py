@@ -11,12 +11,12 @@ import sys
 from dataclasses import dataclass
 from typing import Any
 
-from podhand.app.stow_recipe import stow_recipe
-from podhand.app.thinking import make_planner, think
 from podhand.app.wiring import build_workcell, read_catalogue, standard_world
 from podhand.controllers.lockstep import LockstepHost
 from podhand.core.station import Station, load_station
 from podhand.planning.motion import MotionPlanner
+from podhand.planning.recipes import stow_recipe
+from podhand.planning.thinking import make_planner, think
 from podhand.primitives.cell import StowCell
 from podhand.primitives.recipes import load_recipe, run_recipe
 from podhand.sim.scoring import SETTLE_S, score

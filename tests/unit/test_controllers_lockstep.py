@@ -1,5 +1,6 @@
 """Session and lock-step host on a plant of ideal axes."""
 
+import gc
 import os
 import signal
 from collections.abc import Iterator
@@ -211,6 +212,22 @@ def test_branches_run_side_by_side_the_same_way_every_time() -> None:
     assert first == second
     assert len(first) == 5
     np.testing.assert_array_equal(q1, q2)
+
+
+def test_when_all_branches_fail_nothing_is_left_for_asyncio_to_report(caplog: pytest.LogCaptureFixture) -> None:
+    host, _ = make()
+
+    async def client() -> None:
+        async def broken() -> None:
+            await host.session.wait(0.1)
+            raise ValueError("no")
+
+        with pytest.raises(ValueError, match="no"):
+            await host.session.par(broken(), broken())
+
+    host.run(client())
+    gc.collect()
+    assert not caplog.records
 
 
 def test_when_a_branch_fails_the_other_comes_to_rest_first() -> None:

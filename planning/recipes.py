@@ -1,10 +1,10 @@
 """A thought becomes a recipe: primitives with the numbers of plan and motions."""
 
-from podhand.app.thinking import Thought, hook_places
 from podhand.core.poses import Pose
 from podhand.core.station import Station
 from podhand.planning.motion import JointPath
 from podhand.planning.stow_motions import ReturnMotions
+from podhand.planning.thinking import Thought, hook_places
 from podhand.primitives.base import Matrix, Primitive
 from podhand.primitives.catalogue import (
     Align,
