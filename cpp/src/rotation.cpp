@@ -1,6 +1,7 @@
 #include "rotation.hpp"
 
 #include "linear.hpp"
+#include "trigonometry.hpp"
 
 namespace podhand {
 namespace {
@@ -45,35 +46,10 @@ double arc_tangent(double y, double x) noexcept {
 
 }  // namespace
 
-void sine_cosine(double angle_rad, double& sine, double& cosine) noexcept {
-  // Cody-Waite reduction to +-pi/4 and the kernel polynomials of fdlibm.
-  const double turns = std::floor(angle_rad * 6.36619772367581382433e-01 + 0.5);
-  const double r = ((angle_rad - turns * 1.57079632673412561417e+00) - turns * 6.07710050630396597660e-11) -
-                   turns * 2.02226624879595063154e-21;
-  const double z = r * r;
-  const double s = r + r * z *
-                           (-1.66666666666666324348e-01 +
-                            z * (8.33333333332248946124e-03 +
-                                 z * (-1.98412698298579493134e-04 +
-                                      z * (2.75573137070700676789e-06 +
-                                           z * (-2.50507602534068634195e-08 + z * 1.58969099521155010221e-10)))));
-  const double c = 1.0 - 0.5 * z +
-                   z * z *
-                       (4.16666666666666019037e-02 +
-                        z * (-1.38888888888741095749e-03 +
-                             z * (2.48015872894767294178e-05 +
-                                  z * (-2.75573143513906633035e-07 +
-                                       z * (2.08757232129817482790e-09 + z * -1.13596475577881948265e-11)))));
-  const double quarter = turns - 4.0 * std::floor(0.25 * turns);
-  const bool swap = quarter == 1.0 || quarter == 3.0;
-  sine = (quarter >= 2.0 ? -1.0 : 1.0) * (swap ? c : s);
-  cosine = (quarter == 1.0 || quarter == 2.0 ? -1.0 : 1.0) * (swap ? s : c);
-}
-
 void rotation_from_vector(const double w[3], double R[9]) noexcept {
   const double angle = norm3(w);
   double s, c;
-  sine_cosine(angle, s, c);
+  sine_cosine<1>(&angle, &s, &c);
   // Below this angle the next term of the series is under 1 unit in the last place.
   const bool tiny = angle < 1e-8;
   const double a = tiny ? 1.0 : s / angle;

@@ -3,9 +3,6 @@
 
 namespace podhand {
 
-/// |angle| <= 1e4 rad.
-void sine_cosine(double angle_rad, double& sine, double& cosine) noexcept;
-
 /// Rotation about `w` by |w| [rad], row-major.
 void rotation_from_vector(const double w[3], double R[9]) noexcept;
 

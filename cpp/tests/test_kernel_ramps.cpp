@@ -3,6 +3,7 @@
 #include "linear.hpp"
 #include "ramps.hpp"
 #include "rotation.hpp"
+#include "trigonometry.hpp"
 
 using namespace podhand;
 
@@ -84,7 +85,7 @@ void rotations_invert() {
   }
   for (double x = -20.0; x < 20.0; x += 0.37) {
     double s, c;
-    sine_cosine(x, s, c);
+    sine_cosine<1>(&x, &s, &c);
     CHECK_NEAR(s, std::sin(x), 1e-15);
     CHECK_NEAR(c, std::cos(x), 1e-15);
   }
