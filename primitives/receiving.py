@@ -196,6 +196,8 @@ class ReceiveItem(Primitive):
         limit_n = self.force_limit(cell)
         await open_paddles(cell, trace, self.opening_m, force_n=limit_n, weight_n=0.0)
         await motions.move_line(trace, X_behind, name="leave the item", speed_m_s=self.speed_m_s, force_n=limit_n)
+        if cell.session.state.signal(SlowSignal.ITEM_AT_INFEED) < 0.5:
+            return "backed out of the infeed; the item is no longer on its rails: look for it on the floor"
         return "left the item at the infeed"
 
 
