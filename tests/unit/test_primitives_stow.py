@@ -215,12 +215,14 @@ def test_return_item_wants_an_item_in_a_safe_grip(place: ItemPlace | None, messa
     np.testing.assert_array_equal(bench.plant.q, before)
 
 
-def test_nothing_between_the_paddles_is_noticed() -> None:
+@pytest.mark.parametrize(("waits", "words"), [(1.0, "left the item at the infeed"), (0.0, "no longer on its rails")])
+def test_nothing_between_the_paddles_is_noticed(waits: float, words: str) -> None:
     bench = Bench()
+    bench.plant.slow[SlowSignal.ITEM_AT_INFEED] = waits
     bench.plant.on_step = lambda plant: setattr(plant, "item_width_m", 0.0)
     report = bench.recipe(seq(RECEIVE))
     assert "nothing there" in report.words
-    assert report.steps[1].words == "left the item at the infeed"
+    assert words in report.steps[1].words
 
 
 def test_an_item_too_heavy_goes_back() -> None:
