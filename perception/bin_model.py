@@ -22,7 +22,7 @@ from podhand.perception.occupancy import (
     remove_bands,
     voxel_states,
 )
-from podhand.perception.registration import Registration, register_bin
+from podhand.perception.registration import Registration, nominal_registration, register_bin
 
 _COLUMN_HITS = (4, 14)
 """Surface points that make a slice along y blocked: fewer are stray points, more are never asked for, since the front
@@ -307,7 +307,11 @@ def _drop_short(mask: BoolArray, shortest: int) -> BoolArray:
 
 
 def estimate_bin(
-    frames: Sequence[DepthFrame], X_world_bin_nominal: Pose, size_m: tuple[float, float, float]
+    frames: Sequence[DepthFrame],
+    X_world_bin_nominal: Pose,
+    size_m: tuple[float, float, float],
+    *,
+    register: bool = True,
 ) -> BinModel:
     """Make the bin model from depth frames of one moment.
 
@@ -315,6 +319,7 @@ def estimate_bin(
         frames: one per camera; bands may hang in front of the opening.
         X_world_bin_nominal: where the pod's plan says the bin is; the true pose may differ by 20 mm and 3°.
         size_m: inner size along x, y, z of the bin frame [m].
+        register: False believes the nominal pose; to measure what registration is worth.
 
     Raises:
         PerceptionError: a frame cannot be used or the bin is not recognised; nothing has moved.
@@ -324,7 +329,11 @@ def estimate_bin(
     if min(size_m) < 10 * WALL_SKIN_M or max(size_m) > 2.0:
         raise PerceptionError(f"bin size must be within 0.05 … 2 m along each axis (got {size_m}); check the pod file")
     shares = {frame.name: check_frame(frame) for frame in frames}
-    registration = register_bin(frames, X_world_bin_nominal, size_m)
+    registration = (
+        register_bin(frames, X_world_bin_nominal, size_m)
+        if register
+        else nominal_registration(frames, X_world_bin_nominal)
+    )
     clear = [remove_bands(f, X, size_m) for f, X in zip(frames, registration.X_bin_cameras, strict=True)]
     grid = fine_grid(clear, registration.X_bin_cameras, size_m)
     return BinModel(

@@ -109,6 +109,20 @@ def register_bin(
     return result
 
 
+def nominal_registration(frames: Sequence[DepthFrame], X_world_bin_nominal: Pose) -> Registration:
+    """Believe the pod's plan and the cameras' calibration as they are: what happens without registration."""
+    X_bin_world = inverse(X_world_bin_nominal)
+    return Registration(
+        X_world_bin=X_world_bin_nominal,
+        X_bin_cameras=tuple(X_bin_world @ frame.X_world_camera for frame in frames),
+        focal_px=tuple(float(frame.K[1, 1]) for frame in frames),
+        shift_m=0.0,
+        angle_rad=0.0,
+        rms_m=0.0,
+        points={},
+    )
+
+
 class _Fit:
     """State of the least-squares problem: six numbers for the bin, six per camera (shift, rotation vector)."""
 

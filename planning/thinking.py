@@ -40,14 +40,17 @@ def think(
     *,
     X_world_bin_nominal: Pose,
     X_world_base: Pose,
+    register: bool = True,
 ) -> Thought:
     """Look, decide, and plan every motion of a stow.
+
+    ``register=False`` believes the pod's nominal pose; to measure what registration is worth.
 
     Raises:
         PerceptionError: a frame cannot be used; nothing has moved.
     """
     begin = time.perf_counter()
-    model = estimate_bin(frames, X_world_bin_nominal, station.pod.bin_size_m)
+    model = estimate_bin(frames, X_world_bin_nominal, station.pod.bin_size_m, register=register)
     X_base_bin = inverse(X_world_base) @ model.X_world_bin
     decision = plan_stow(model, presented, tool=station.tool, force_limit_n=station.forces.sweep_n)
     plan = decision if isinstance(decision, StowPlan) else None
