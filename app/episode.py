@@ -10,11 +10,12 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from podhand.app.ablations import Ablation
 from podhand.app.plots import ForceTrace
 from podhand.app.results import EpisodeResult, Step, StowOutcome
 from podhand.app.stow_run import StowRun, StowRunner
 from podhand.app.watching import ForceWatch, OutcomeWatch
-from podhand.app.wiring import build_workcell, read_catalogue, standard_world, world_seed
+from podhand.app.wiring import WorldKind, build_workcell, draw_world, read_catalogue, world_seed
 from podhand.controllers.lockstep import LockstepHost
 from podhand.controllers.outcomes import Outcome
 from podhand.core.errors import PerceptionError
@@ -57,6 +58,8 @@ class EpisodeJob:
     index: int
     recording: Path | None = None
     pictures: bool = False
+    world: WorldKind = WorldKind.STANDARD
+    ablation: Ablation = Ablation()
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -103,7 +106,7 @@ def run_episode(
         StoppedByOperator: Ctrl-C; the arm stands, the recording is whole.
     """
     station, catalogue = _station(job.station), _catalogue(job.items)
-    world = standard_world(station, catalogue, seed=job.seed, index=job.index)
+    world = draw_world(job.world, station, catalogue, seed=job.seed, index=job.index)
     workcell = build_workcell(station, world)
     if arrange:
         arrange(workcell)
@@ -141,6 +144,7 @@ class _Episode:
                 self._workcell.infeed.present(),
                 X_world_bin_nominal=self._workcell.X_world_bin_nominal,
                 X_world_base=self._workcell.X_world_base,
+                register=self._job.ablation.register,
             )
         except PerceptionError as error:
             self._note("refused", {"reason": str(error)})
@@ -208,7 +212,12 @@ class _Episode:
 
     def _look(self, when: str) -> Look:
         frames = tuple(camera.capture() for camera in self._workcell.cameras)
-        model = estimate_bin(frames, self._workcell.X_world_bin_nominal, self._station.pod.bin_size_m)
+        model = estimate_bin(
+            frames,
+            self._workcell.X_world_bin_nominal,
+            self._station.pod.bin_size_m,
+            register=self._job.ablation.register,
+        )
         look = Look(when=when, frames=frames, model=model)
         if when:
             self._looks.append(look)

@@ -1,6 +1,7 @@
 """Wiring: a station file becomes a workcell. The one place where a back end is chosen."""
 
 from dataclasses import replace
+from enum import StrEnum
 from pathlib import Path
 
 from podhand.core.errors import ConfigError
@@ -16,6 +17,24 @@ WORLDS_PER_SEED = 100_000
 def world_seed(seed: int, index: int) -> int:
     """Return the seed of world ``index`` of a run with ``seed``: runs with different seeds share no world."""
     return seed * WORLDS_PER_SEED + index
+
+
+class WorldKind(StrEnum):
+    """Which definition worlds are drawn from."""
+
+    STANDARD = "standard"
+    HARD = "hard"
+
+
+def draw_world(kind: WorldKind, station: Station, catalogue: list[CatalogueEntry], *, seed: int, index: int) -> World:
+    """Draw world ``index`` of a run; hard worlds have products of their own and do not use the catalogue.
+
+    Raises:
+        ConfigError: the catalogue has no eligible product.
+    """
+    if kind is WorldKind.HARD:
+        return World.hard(world_seed(seed, index))
+    return standard_world(station, catalogue, seed=seed, index=index)
 
 
 def standard_world(station: Station, catalogue: list[CatalogueEntry], *, seed: int, index: int) -> World:
