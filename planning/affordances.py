@@ -5,18 +5,33 @@ Figures here are our assumptions; none is published.
 """
 
 from dataclasses import dataclass
+from typing import Final
 
+from podhand.core.errors import PlanningError
 from podhand.core.items import Item
 from podhand.core.tooling import StowTool
 from podhand.perception.bin_model import BinModel, Block, Gap, Layout
 
 GRAVITY_M_S2 = 9.81
+SPACE_MAKERS: Final = frozenset({"sweep", "flip_up", "stack", "slot"})
+"""Ways to find room where no gap takes the item as it is."""
+WAYS_TO_EJECT: Final = ("belts", "drop_push")
 
 
 @dataclass(frozen=True, kw_only=True)
 class StowRules:
-    """Margins and beliefs of the stow decision."""
+    """Margins and beliefs of the stow decision, and what it may use.
 
+    Raises:
+        PlanningError: a space-maker or a way to eject that does not exist.
+    """
+
+    moves: frozenset[str] = SPACE_MAKERS
+    """Space-makers that may be used."""
+    eject: str = "belts"
+    """How the item leaves the paddles: "belts", or "drop_push": the open paddles push it in."""
+    feeling: bool = True
+    """Whether blade and sweep may be led by what they feel; False plays the plan as it is."""
     item_bottom_m: float = 0.020
     """The item enters this high over the floor, above hook and lower paddle edges."""
     tool_over_item_bottom_m: float = 0.050
@@ -47,6 +62,13 @@ class StowRules:
     """What a gap does not give when it closes: blocks turn a little and are not plane."""
     max_force_share: float = 0.75
     """Of the sweep's force limit that the predicted force may reach; the rest is for what is not known."""
+
+    def __post_init__(self) -> None:
+        """Check the names."""
+        for name in self.moves - SPACE_MAKERS:
+            raise PlanningError(f"moves must be among {', '.join(sorted(SPACE_MAKERS))} (got {name!r})")
+        if self.eject not in WAYS_TO_EJECT:
+            raise PlanningError(f"eject must be one of {', '.join(WAYS_TO_EJECT)} (got {self.eject!r})")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,6 +17,9 @@ class StowKind(StrEnum):
 
     DIRECT = "direct"
     SWEEP = "sweep"
+    FLIP_UP = "flip_up"
+    STACK = "stack"
+    SLOT = "slot"
 
 
 class RefusalKind(StrEnum):
@@ -123,7 +126,9 @@ def plan_stow(
     direct = direct_stows(model, item, rules)
     if direct:
         return _direct_plan(direct[0], item, rules)
-    found, failed = sweeps(model, item, tool, rules, force_limit_n=force_limit_n)
+    found, failed = (
+        sweeps(model, item, tool, rules, force_limit_n=force_limit_n) if "sweep" in rules.moves else ([], [])
+    )
     if found:
         best = max(found, key=lambda s: _sweep_success(s, item, rules, force_limit_n))
         return _sweep_plan(best, item, tool, rules, force_limit_n)

@@ -11,6 +11,7 @@ from podhand.core.ports import DepthFrame, PresentedItem
 from podhand.core.poses import Pose, inverse
 from podhand.core.station import Station
 from podhand.perception.bin_model import BinModel, estimate_bin
+from podhand.planning.affordances import StowRules
 from podhand.planning.cell_model import CellModel
 from podhand.planning.motion import MotionPlanner
 from podhand.planning.stow import Refusal, StowPlan, plan_stow
@@ -41,9 +42,11 @@ def think(
     X_world_bin_nominal: Pose,
     X_world_base: Pose,
     register: bool = True,
+    rules: StowRules | None = None,
 ) -> Thought:
     """Look, decide, and plan every motion of a stow.
 
+    ``rules`` are the margins and beliefs of the decision, and what it may use; the defaults when None.
     ``register=False`` believes the pod's nominal pose; to measure what registration is worth.
 
     Raises:
@@ -52,7 +55,7 @@ def think(
     begin = time.perf_counter()
     model = estimate_bin(frames, X_world_bin_nominal, station.pod.bin_size_m, register=register)
     X_base_bin = inverse(X_world_base) @ model.X_world_bin
-    decision = plan_stow(model, presented, tool=station.tool, force_limit_n=station.forces.sweep_n)
+    decision = plan_stow(model, presented, tool=station.tool, force_limit_n=station.forces.sweep_n, rules=rules)
     plan = decision if isinstance(decision, StowPlan) else None
     refusal = decision.reason if isinstance(decision, Refusal) else ""
     request, motions = None, None
