@@ -235,7 +235,21 @@ Result Limiter::step(const double* desired, double dt_s, double* out) noexcept {
   return result == Result::kPassed && scale_ < 1.0 ? Result::kScaled : result;
 }
 
+/// Nothing moves and nothing shall: every limit holds by itself.
+bool Limiter::stands(const Group& group, const double* desired) const noexcept {
+  for (int i = group.first; i < group.first + group.count; ++i) {
+    if (config_.axis[i].present && (desired[i] != previous_[i] || speed_[i] != 0.0)) return false;
+  }
+  return true;
+}
+
 bool Limiter::scale_group(const Group& group, const double* desired, double dt_s, double* out) noexcept {
+  if (stands(group, desired)) {
+    for (int i = group.first; i < group.first + group.count; ++i) {
+      if (config_.axis[i].present) out[i] = previous_[i];
+    }
+    return true;
+  }
   // First bring the step within the speed limits, so that later products stay small whatever was desired.
   Range whole;
   double speed[kAxes]{};

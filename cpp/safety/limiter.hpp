@@ -94,6 +94,7 @@ class Limiter {
  private:
   struct Group;
   struct Range;
+  [[nodiscard]] bool stands(const Group& group, const double* desired) const noexcept;
   [[nodiscard]] bool scale_group(const Group& group, const double* desired, double dt_s, double* out) noexcept;
   [[nodiscard]] bool scale_belt(int axis, double desired, double dt_s, double* out) noexcept;
   void brake_group(const Group& group, double dt_s, double* out) noexcept;

@@ -90,6 +90,25 @@ void aliasing_and_determinism() {
   check(allocations == before, "no heap in a step");
 }
 
+/// Standing axes are passed through, also where they stand outside their limits; leaving is a motion like any other.
+void standing() {
+  Limiter limiter;
+  double start[kAxes]{}, desired[kAxes], out[kAxes];
+  start[podhand::kBlade] = 1.5;
+  check(limiter.configure(config()), "configure");
+  limiter.seed(start);
+  for (int n = 0; n < 3; ++n) {
+    check(limiter.step(start, 1e-3, out) == Result::kPassed && limiter.scale() == 1.0, "standing passes");
+    check(std::memcmp(out, start, sizeof out) == 0, "standing stays where it is");
+  }
+  std::memcpy(desired, start, sizeof start);
+  desired[podhand::kSqueeze] = 1.0;
+  desired[podhand::kBlade] = 1.6;
+  check(limiter.step(desired, 1e-3, out) != Result::kPassed, "a jump from standing is limited");
+  check(out[podhand::kSqueeze] > 0.0 && out[podhand::kSqueeze] <= 1e-6 * (1.0 + 1e-6), "one step of acceleration");
+  check(out[podhand::kBlade] <= start[podhand::kBlade], "nothing goes further out");
+}
+
 }  // namespace
 
 void* operator new(std::size_t size) {
@@ -103,5 +122,6 @@ void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
 int main() {
   readiness();
   aliasing_and_determinism();
+  standing();
   return failures == 0 ? 0 : 1;
 }
