@@ -12,6 +12,7 @@ class Shape(StrEnum):
     SPHERE = "sphere"
     BAG = "bag"
     IRREGULAR = "irregular"
+    BOOK = "book"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,15 +6,16 @@ from podhand.core.items import Shape
 from podhand.core.poses import Pose, pose
 from podhand.core.tooling import Pod
 from podhand.sim.contact_groups import Part, contact
-from podhand.sim.mjcf import add, add_body, add_box, numbers
+from podhand.sim.mjcf import add, add_body, add_box, add_capsule, add_inertial, box_inertia, numbers
 from podhand.sim.settings import SimSettings
-from podhand.sim.world import World
+from podhand.sim.world import ContentItem, World
 
 RAIL_WIDTH_M = 0.003
 RAILS_WIDTH_M = 0.012
 """Both rails together: narrower than the thinnest item, so that the paddles straddle them."""
 RAIL_LENGTH_M = 0.34
 RAIL_HEIGHT_M = 0.05
+_EDGE_OVER_SOLE_M = 0.0001
 
 _COLOURS = ("0.70 0.35 0.25 1", "0.30 0.50 0.70 1", "0.45 0.62 0.38 1", "0.62 0.50 0.66 1", "0.75 0.62 0.42 1",
             "0.35 0.58 0.60 1")  # fmt: skip
@@ -29,9 +30,11 @@ def add_contents(worldbody: Element, pod: Pod, world: World) -> None:
         x, _, z = content.size_m
         round_item = content.shape is Shape.CYLINDER
         size = (x / 2, z / 2) if round_item else tuple(s / 2 for s in content.size_m)
-        _add_item_geom(
-            body, content.name, round_item, size, content.mass_kg, content.friction, _COLOURS[k % len(_COLOURS)]
-        )
+        colour = _COLOURS[k % len(_COLOURS)]
+        if content.edge_radius_m > 0.0:
+            _add_rounded_box(body, content, colour)
+        else:
+            _add_item_geom(body, content.name, round_item, size, content.mass_kg, content.friction, colour)
 
 
 def add_presented_item(worldbody: Element, X_world_item: Pose, world: World) -> None:
@@ -105,3 +108,18 @@ def _add_item_geom(
         **turned,
         **contact(Part.ITEM, condim=4),
     )
+
+
+def _add_rounded_box(body: Element, content: ContentItem, rgba: str) -> None:
+    """Add a box whose four edges at -z are round: two boxes and a capsule along each of these edges."""
+    add(body, "freejoint", name=content.name)
+    add_inertial(body, content.mass_kg, (0, 0, 0), box_inertia(content.mass_kg, content.size_m))
+    surface = {"friction": numbers((content.friction, 0.005, 0.0002)), "rgba": rgba, **contact(Part.ITEM, condim=4)}
+    (x, y, z), r = content.size_m, content.edge_radius_m
+    add_box(body, content.name, (x, y, z - r), (0, 0, r / 2), **surface)
+    add_box(body, f"{content.name}_sole", (x - 2 * r, y - 2 * r, z / 2), (0, 0, -z / 4), **surface)
+    # A little higher than the sole, so that the item stands on the sole alone.
+    low, dx, dy = -z / 2 + r + _EDGE_OVER_SOLE_M, x / 2 - r, y / 2 - r
+    corners = ((dx, dy, low), (-dx, dy, low), (-dx, -dy, low), (dx, -dy, low))
+    for k in range(4):
+        add_capsule(body, f"{content.name}_edge_{k}", corners[k], corners[(k + 1) % 4], r, **surface)

@@ -4,9 +4,11 @@ Version ``standard-1``. Volume fill and gap ratio are drawn together and accepte
 (rejection): a wide gap and a full bin exclude each other, so the corner of that square is missing.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from math import pi
+from math import pi, sqrt
+from typing import Any
 
 import numpy as np
 
@@ -18,6 +20,7 @@ from podhand.sim.catalogue import CatalogueEntry, load_catalogue
 from podhand.sim.packing import MAX_GAP_RATIO, MIN_GAP_RATIO, Packing, pack
 
 VERSION = "standard-1"
+SCENE_VERSION = "scene-1"
 FILL_RANGE = (0.15, 0.55)
 GAP_RATIO_RANGE = (MIN_GAP_RATIO, MAX_GAP_RATIO)
 CLEARANCE_M = 0.012
@@ -27,21 +30,38 @@ MAX_DRAWS = 4000
 
 @dataclass(frozen=True, kw_only=True)
 class ContentItem:
-    """One item in a bin; a cylinder stands upright, its axis along z."""
+    """One item in a bin, upright, lying or leaning; a cylinder's axis is z of its own frame."""
 
     name: str
     shape: Shape
     size_m: tuple[float, float, float]
     """Along x, y, z of its own frame; a cylinder has x = y = diameter."""
     X_bin_item: Pose
+    """Any pose at rest."""
     mass_kg: float
     friction: float
+    edge_radius_m: float = 0.0
+    """Of the four edges of a box at -z of its own frame: cartons and blister packs are not sharp, so that a blade can
+    wedge under one that lies."""
 
     @property
     def volume_m3(self) -> float:
         """Volume of the solid."""
         x, y, z = self.size_m
         return x * y * z * (pi / 4 if self.shape is Shape.CYLINDER else 1.0)
+
+    @property
+    def y_extent_m(self) -> tuple[float, float]:
+        """Lowest and highest y of its bounding box in the bin frame [m]; a cylinder's own round is counted."""
+        R, half = self.X_bin_item[:3, :3], np.array(self.size_m) / 2
+        if self.shape is Shape.CYLINDER:
+            reach = half[0] * sqrt(max(0.0, 1.0 - R[1, 2] ** 2)) + half[2] * abs(R[1, 2])
+        elif self.shape is Shape.SPHERE:
+            reach = half[0]
+        else:
+            reach = float(np.abs(R[1]) @ half)
+        y = float(self.X_bin_item[1, 3])
+        return y - reach, y + reach
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,21 +151,75 @@ class World:
             version=VERSION,
             seed=seed,
             item=item,
-            item_mass_kg=item.mass_kg * float(rng.uniform(0.7, 1.3)),
-            item_friction=float(rng.uniform(0.25, 0.9)),
             row=row,
             column=column,
             fill=fill,
             gap_ratio=max(packing.gaps_m) / needed_width_m(item),
             gaps_m=packing.gaps_m,
             contents=contents,
-            scenery=_scenery(rng, pod, row, column),
-            band_tension_scale=tuple(float(s) for s in rng.uniform(0.7, 1.3, 2)),
-            X_nominal_bin=_error(rng, 0.005, 1.0, tilt=False),
-            X_nominal_item=_item_error(rng),
-            X_mount_camera=tuple(_error(rng, 0.003, 0.3) for _ in range(3)),
-            ft=_ft_errors(rng),
+            **_chances(rng, item, pod, row, column),
         )
+
+
+    @classmethod
+    def scene(
+        cls, item: Item, contents: Sequence[ContentItem], *, seed: int = 0, pod: Pod | None = None
+    ) -> "World":
+        """Return a world with a given item and given contents; everything else, all errors included, is the seed's.
+
+        Args:
+            item: what is presented.
+            contents: what is in the bin, at rest.
+            seed: any integer >= 0.
+            pod: the pod; the default one when None.
+
+        Raises:
+            ConfigError: a negative seed, or two contents of one name.
+        """
+        if seed < 0:
+            raise ConfigError(f"seed - must be 0 or more (got {seed})")
+        names = [content.name for content in contents]
+        if len(set(names)) < len(names) or "item" in names:
+            raise ConfigError(f"contents - names must differ, and 'item' is the presented one (got {', '.join(names)})")
+        pod = pod or Pod()
+        rng = np.random.default_rng([seed, 0x5363656E])
+        row, column = int(rng.integers(pod.rows)), int(rng.integers(pod.columns))
+        gaps = _free_gaps_m(contents, pod.bin_width_m)
+        return cls(
+            version=SCENE_VERSION,
+            seed=seed,
+            item=item,
+            row=row,
+            column=column,
+            fill=sum(c.volume_m3 for c in contents) / float(np.prod(pod.bin_size_m)),
+            gap_ratio=max(gaps) / needed_width_m(item),
+            gaps_m=gaps,
+            contents=tuple(contents),
+            **_chances(rng, item, pod, row, column),
+        )
+
+
+def _chances(rng: np.random.Generator, item: Item, pod: Pod, row: int, column: int) -> Any:
+    """Draw what no world chooses: the item's true mass and friction, neighbours, bands and every error."""
+    return {
+        "item_mass_kg": item.mass_kg * float(rng.uniform(0.7, 1.3)),
+        "item_friction": float(rng.uniform(0.25, 0.9)),
+        "scenery": _scenery(rng, pod, row, column),
+        "band_tension_scale": tuple(float(s) for s in rng.uniform(0.7, 1.3, 2)),
+        "X_nominal_bin": _error(rng, 0.005, 1.0, tilt=False),
+        "X_nominal_item": _item_error(rng),
+        "X_mount_camera": tuple(_error(rng, 0.003, 0.3) for _ in range(3)),
+        "ft": _ft_errors(rng),
+    }
+
+
+def _free_gaps_m(contents: Sequence[ContentItem], width_m: float) -> tuple[float, ...]:
+    """Return the widths along y that no content stands in at any height, from the -y wall to the +y wall."""
+    y, gaps = -width_m / 2, []
+    for low, high in sorted(content.y_extent_m for content in contents):
+        gaps.append(max(low - y, 0.0))
+        y = max(y, high)
+    return (*gaps, max(width_m / 2 - y, 0.0))
 
 
 def needed_width_m(item: Item) -> float:
