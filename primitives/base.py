@@ -1,7 +1,7 @@
 """What every primitive is: parameters that check themselves, a preview, a guarded run, a report, an inverse."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from math import inf
 from typing import Annotated, ClassVar, NoReturn
@@ -113,10 +113,15 @@ class Trace:
         """Run a chain and keep its outcomes.
 
         Raises Unsuccessful, with the outcome in words, unless it reached its goal or ended by an until or reflex
-        named in ``accept``.
+        named in ``accept``. While tool or hook hold something, losing it is a reflex of every segment.
         """
+        watches = self.cell.watches() if self.channel == ARM_CHANNEL else {}
+        if watches:
+            chain = [replace(segment, reflexes={**segment.reflexes, **watches}) for segment in chain]
         outcome = await self.cell.session.run(chain, channel=self.channel, tag=tag)
         self.outcomes.extend(outcome.all)
+        if outcome.cause is Cause.REFLEX and outcome.name in watches:
+            self.cell.notice(outcome.name)
         named = outcome.cause in (Cause.UNTIL, Cause.REFLEX)
         if (outcome.name not in accept) if named else (outcome.cause is not Cause.REACHED):
             self.fail(outcome.in_words())

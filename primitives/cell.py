@@ -3,18 +3,32 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from typing import Protocol
 
 import numpy as np
 
+from podhand.controllers.conditions import axis, slow
 from podhand.controllers.parameters import EMPTY_PAYLOAD, HELD_PAYLOAD
+from podhand.controllers.segments import Reflex
 from podhand.controllers.session import Session
-from podhand.core.exchange import Axis
+from podhand.core.exchange import Axis, SlowSignal
 from podhand.core.items import Item
 from podhand.core.ports import DepthCamera, Infeed, Lift, PresentedItem
 from podhand.core.poses import Pose, inverse
 from podhand.core.station import Station
 
-__all__ = ["Bands", "HeldItem", "Inspection", "ItemPlace", "StowCell"]
+__all__ = ["Bands", "HeldItem", "Inspection", "ItemPlace", "LostItem", "ReturnWay", "StowCell", "Ways"]
+
+ITEM_LOST, BANDS_LOST = "item lost", "bands lost"
+"""Names of the reflexes that every motion of the arm has while there is something to lose."""
+_LOST_S = 0.02
+_LEAST_PULL_SHARE = 0.5
+_NEAR_BIN_M = 0.23
+"""The mouth is at the bin from this far in front of it: what the hook does concerns the arm only there."""
+_NEAR_INFEED_M = 0.30
+
+Joints = tuple[tuple[float, ...], ...]
+Point = tuple[float, float, float]
 
 
 class ItemPlace(StrEnum):
@@ -24,6 +38,7 @@ class ItemPlace(StrEnum):
     PADDLES = "between the paddles"
     MOUTH = "partly out of the paddles"
     BIN = "in the bin"
+    DROPPED = "not in the tool any more"
     UNKNOWN = "somewhere unknown: look before anything moves"
 
 
@@ -46,6 +61,40 @@ class HeldItem:
     """Weighed after the grip; 0 before."""
     com_tool_m: tuple[float, float, float] = (0.0, 0.0, 0.0)
     """Centre of mass in the tool frame when it was weighed."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LostItem:
+    """An item that left the tool where it should not have."""
+
+    item: Item
+    where: str
+    """Where it is believed to be, in words."""
+    near_bin: bool
+    """It was lost at the bin: a look into it may find it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReturnWay:
+    """A checked way of a held item to the infeed."""
+
+    to_infeed_rad: Joints
+    X_base_tool_above: Pose
+    X_base_tool_down: Pose
+    X_base_tool_back: Pose
+
+
+class Ways(Protocol):
+    """Checked ways from where the cell stands now; planning gives them."""
+
+    def to_park(self, cell: "StowCell") -> Joints:
+        """Return the joint path to rest, a held item included. Raises PlanningError."""
+
+    def to_infeed(self, cell: "StowCell") -> ReturnWay:
+        """Return the way of the held item back to the infeed. Raises PlanningError."""
+
+    def hook_to_park(self, cell: "StowCell") -> tuple[Point, ...]:
+        """Return the points through which the hook gives the bands back from where it is; empty when it is parked."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,10 +121,15 @@ class StowCell:
     cameras: tuple[DepthCamera, ...] = ()
     inspect: Callable[[], Inspection] | None = None
     """Looks into the bin after the stow; given by the application."""
+    ways: Ways | None = None
+    """Plans ways back; given by the application."""
     held: HeldItem | None = None
+    lost: LostItem | None = None
     stowed: Item | None = None
     """The item after it went into the bin."""
     bands: Bands = Bands.CLOSED
+    bands_pull_n: float = 0.0
+    """Force of the bands on the hook when they had been opened; 0: not known."""
     swept: int = 0
     """Direction (+1, -1 along bin y) of a sweep whose pressure is still on the blade, else 0."""
 
@@ -115,11 +169,63 @@ class StowCell:
         if self.held:
             mass = f", {self.held.mass_kg:.2f} kg" if self.held.mass_kg else ""
             return f"{self.held.item.sku}{mass} is {self.held.place.value}"
+        if self.lost:
+            return f"{self.lost.item.sku} is {ItemPlace.DROPPED.value}: believed to be {self.lost.where}"
         if self.stowed:
             return f"{self.stowed.sku} is {ItemPlace.BIN.value}"
         if self.presented:
             return f"{self.presented.item.sku} is {ItemPlace.INFEED.value}"
         return "no item is on its way"
+
+    @property
+    def item_place(self) -> ItemPlace:
+        """Where the item of the running stow is believed to be."""
+        if self.held:
+            return self.held.place
+        if self.lost:
+            return ItemPlace.DROPPED
+        return ItemPlace.BIN if self.stowed else ItemPlace.INFEED
+
+    def note_bands_open(self) -> None:
+        """Take note that the bands are held open now, and how hard they pull."""
+        self.bands = Bands.OPEN
+        self.bands_pull_n = abs(float(self.session.state.tau[Axis.BAND_Z]))
+
+    def watches(self) -> dict[str, Reflex]:
+        """Return the reflexes of every motion of the arm: what tool and hook hold now must not be lost on the way."""
+        found = {}
+        in_paddles = self.session.state.signal(SlowSignal.ITEM_IN_PADDLES) > 0.5
+        if self.held and self.held.place is ItemPlace.PADDLES and in_paddles:
+            found[ITEM_LOST] = Reflex(condition=(slow(SlowSignal.ITEM_IN_PADDLES) < 0.5).for_(_LOST_S))
+        at_bin = self.X_base_bin is not None and float(self.X_bin_tool[0, 3]) > -_NEAR_BIN_M
+        if self.bands is Bands.OPEN and self.bands_pull_n > 0.0 and at_bin:
+            least_n = _LEAST_PULL_SHARE * self.bands_pull_n
+            found[BANDS_LOST] = Reflex(condition=(abs(axis(Axis.BAND_Z).force) < least_n).for_(_LOST_S))
+        return found
+
+    def notice(self, watch: str) -> None:
+        """Take note that a watch has ended a motion."""
+        if watch == ITEM_LOST:
+            self.lose_item()
+        elif watch == BANDS_LOST:
+            self.bands = Bands.UNKNOWN
+
+    def lose_item(self) -> None:
+        """Take note that the held item left the tool here, and of where it may lie."""
+        if self.held is None:
+            return
+        where, near_bin = self._below()
+        self.lost, self.held = LostItem(item=self.held.item, where=where, near_bin=near_bin), None
+
+    def _below(self) -> tuple[str, bool]:
+        """Say where something lies that has just left the paddles, and whether that is at the bin."""
+        x, y, _ = (float(v) for v in self.session.state.X_base_tool[:3, 3])
+        infeed = self.station.infeed
+        if self.X_base_bin is not None and float(self.X_bin_tool[0, 3]) > -_NEAR_BIN_M:
+            return "in the bin, at its mouth, or on the floor below", True
+        if abs(y - infeed.item_y_m) < _NEAR_INFEED_M:
+            return "at the infeed beside its rails, or on the floor below", False
+        return f"on the floor or table below ({x:.1f}, {y:.1f}) m of the base frame", False
 
     def arm_q(self) -> list[float]:
         """Return the commanded positions of the arm's joints [rad]."""

@@ -11,6 +11,7 @@ from podhand.core.errors import StateError
 from podhand.core.exchange import INPUTS_DTYPE, OUTPUTS_DTYPE, Axis, Safety, SlowSignal
 from podhand.core.poses import FloatArray
 from podhand.core.tooling import StowTool
+from podhand.sim.contact_groups import TOUCHES, Part
 from podhand.sim.faults import FaultKind, Faults
 from podhand.sim.ft_sensor import FtSensor
 from podhand.sim.scene import Scene
@@ -21,6 +22,16 @@ from podhand.sim.world import World
 
 BARRIER_HALF_HEIGHT_M = 0.05
 _SLIPPERY = 0.01
+_JAMMED_N_S_M = 1e6
+"""Damping of a jammed blade: all the force of its drive moves it by less than 0.1 mm in a second."""
+_SPRING_OPEN_N = 5.0
+"""Force with which the paddles open when their drive lets go."""
+_POSITIONS, _SPEEDS = (7, 4, 1, 1), (6, 3, 1, 1)
+"""Numbers of a joint's position and speed by its type: free, ball, slide, hinge."""
+_WAKING_M_S = 1e-9
+"""Speed of an item put elsewhere: what stands quite still may be asleep, and would not notice."""
+_HOLDS_ON_NOTHING = 1 << 12
+"""A contact bit that no part of the cell has an affinity for."""
 
 
 class SimPlant:
@@ -91,7 +102,13 @@ class SimPlant:
         """Largest force of the squeeze drive on a held item so far."""
         self.peak_touch_n = np.zeros(4)
         """Largest true contact force on blade, left belt, right belt and whole tool so far."""
+        self._spoilt = False
+        """Faults were applied, so their physics must be taken back."""
+        self._blade_dof = m.joint("blade").dofadr[0]
+        self._blade_damping = float(m.dof_damping[self._blade_dof])
+        self._squeeze_force_n = m.actuator_forcerange[n].copy()
         bands = self._settings.bands
+        self._upper_band = int(np.argmax(bands.heights_bin_m))
         self._band_rows = [[m.body(name).id for name in node_names(k, bands)] for k in range(len(bands.heights_bin_m))]
         self._slow = (0.0, 0.0, 0.0)
         self._slow_ticks = 0
@@ -114,12 +131,26 @@ class SimPlant:
         if np.isnan(self._qpos).any() or any(w.number for w in self._data.warning):
             raise StateError(f"world {self._world.seed}: the simulation is not stable at its start; report this seed")
         self._rest_z_m = float(self._item_p[2])
+        item = self._model.body_rootid[self._model.body("item").id]
+        joints = [j for j in range(self._model.njnt) if self._model.body_rootid[self._model.jnt_bodyid[j]] == item]
+        first, last = self._model.joint(joints[0]), self._model.joint(joints[-1])
+        self._item_qpos = slice(int(first.qposadr[0]), int(last.qposadr[0]) + _POSITIONS[int(last.type[0])])
+        self._item_qvel = slice(int(first.dofadr[0]), int(last.dofadr[0]) + _SPEEDS[int(last.type[0])])
+        self._item_start = self._qpos[self._item_qpos].copy()
         self._read_wrench()
         self._ft.fill(self._wrench)
 
     def holds_item(self) -> bool:
         """Whether both belts press on the presented item now."""
         return bool(self._slow[1]) and float(np.abs(self._sensors[9:15]).max()) > 0.5
+
+    def present_item(self) -> None:
+        """Put the item where it was presented at the start, at rest: the infeed's next one, a copy of the first."""
+        self._qpos[self._item_qpos] = self._item_start
+        self._qvel[self._item_qvel] = _WAKING_M_S
+        self.peak_squeeze_n = 0.0
+        self.peak_touch_n[:] = 0.0
+        mujoco.mj_forward(self._model, self._data)
 
     def band_nodes_m(self) -> list[FloatArray]:
         """Return the nodes (n, 3) of each band in the world, from +y to -y [m]."""
@@ -155,7 +186,7 @@ class SimPlant:
         """Apply the bound outputs, let one period pass, write the bound inputs."""
         if self._inputs is None:
             raise StateError("step needs bound records; call bind first")
-        if self._faults.any():
+        if self._faults.any() or self._spoilt:
             self._apply_faults()
         # A drive follows position and speed of its set-point: speed enters as a lead of the position.
         np.subtract(self._given, self._before, out=self._ctrl)
@@ -169,6 +200,8 @@ class SimPlant:
             self._belt_command[:] = 0.0
         else:
             self._take_command()
+            if self._faults.active(FaultKind.BELT_STALL, self._time_s):
+                self._belt_command[:] = 0.0
         self._tick += 1
         self._time_s = self._tick * self.tick_s
         self._write_inputs()
@@ -195,10 +228,21 @@ class SimPlant:
         self._surface[self._belts, 0] = speed
 
     def _apply_faults(self) -> None:
-        slips = self._faults.active(FaultKind.ITEM_SLIPS, self._time_s)
-        self._model.geom_friction[self._belts] = self._belt_friction
+        """Make the faults of now, and none else, part of the physics."""
+        m, time_s = self._model, self._time_s
+        self._spoilt = self._faults.any()
+        slips, jammed, lets_go, lost = (
+            self._faults.active(kind, time_s)
+            for kind in (FaultKind.ITEM_SLIPS, FaultKind.BLADE_JAM, FaultKind.ITEM_DROPPED, FaultKind.BAND_LOST)
+        )
+        m.geom_friction[self._belts] = self._belt_friction
         if slips:
-            self._model.geom_friction[self._belts, 0] = _SLIPPERY
+            m.geom_friction[self._belts, 0] = _SLIPPERY
+        m.dof_damping[self._blade_dof] = _JAMMED_N_S_M if jammed else self._blade_damping
+        m.actuator_forcerange[self._arm] = (_SPRING_OPEN_N,) * 2 if lets_go else self._squeeze_force_n
+        # A band without the hook still touches tool and items.
+        m.flex_contype[self._upper_band] = _HOLDS_ON_NOTHING if lost else Part.BAND
+        m.flex_conaffinity[self._upper_band] = TOUCHES[Part.BAND] & ~Part.HOOK if lost else TOUCHES[Part.BAND]
 
     def _read_wrench(self) -> None:
         # The sensor gives what the tool exerts on the arm.

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from podhand.core.arm_model import UR10E, ArmModel
+from podhand.core.errors import DeviceError
 from podhand.core.items import Shape
 from podhand.core.ports import PresentedItem
 from podhand.core.poses import FloatArray, Pose, inverse, pose
@@ -70,13 +71,24 @@ class SimLift:
 
 
 class SimInfeed:
-    """Presents the world's one item."""
+    """Presents copies of the world's one item."""
 
-    def __init__(self, presented: PresentedItem) -> None:
-        self._presented = presented
+    def __init__(self, presented: PresentedItem, plant: SimPlant) -> None:
+        self._presented, self._plant = presented, plant
 
     def present(self) -> PresentedItem:
         """Bring the item to the hand-over place; it is known with the scanner's error."""
+        return self._presented
+
+    def present_next(self) -> PresentedItem:
+        """Bring the next item, a copy of the first; wherever that one is, it is taken away.
+
+        Raises:
+            DeviceError: the paddles hold an item: hand that one back first.
+        """
+        if self._plant.holds_item():
+            raise DeviceError("infeed: the paddles hold an item, no other is presented; return that one first")
+        self._plant.present_item()
         return self._presented
 
 
@@ -108,7 +120,7 @@ class SimWorkcell:
         self.plant = SimPlant(self.scene, world, self.settings, self.tool, self.faults)
         X_base_world = inverse(self.scene.X_world_base)
         self.infeed = SimInfeed(
-            PresentedItem(item=world.item, X_base_item=X_base_world @ self.scene.X_world_item_believed)
+            PresentedItem(item=world.item, X_base_item=X_base_world @ self.scene.X_world_item_believed), self.plant
         )
         self.lift = SimLift(float(self.scene.X_world_base[2, 3]))
         self.cameras = [self._camera(k) for k in range(len(self.settings.cameras))]
