@@ -1,22 +1,14 @@
 """What can be left out of a stow, to measure what it is worth."""
 
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Final
 
+from podhand.app.choices import Eject
 from podhand.core.errors import ConfigError
-from podhand.planning.affordances import StowRules
+from podhand.planning.affordances import SPACE_MAKERS, StowRules
 
-SPACE_MAKERS: Final = ("sweep", "flip_up", "stack", "slot")
-PARTS: Final = (*SPACE_MAKERS, "registration", "feeling")
+PARTS: Final = ("sweep", "flip_up", "stack", "slot", "registration", "feeling")
 """Everything that ``--without`` takes."""
-
-
-class Eject(StrEnum):
-    """How an item leaves the paddles."""
-
-    BELTS = "belts"
-    DROP_PUSH = "drop_push"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +32,7 @@ class Ablation:
     def rules(self) -> StowRules:
         """Return the planner's rules."""
         return StowRules(
-            moves=frozenset(SPACE_MAKERS) - frozenset(self.without),
+            moves=SPACE_MAKERS - set(self.without),
             eject=self.eject.value,
             feeling="feeling" not in self.without,
         )

@@ -1,13 +1,13 @@
 """The command line of podhand. The heavy rooms are imported by the commands that need them."""
 
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 import podhand
-from podhand.app.shell import LogLevel, configure_logging, reports_errors
+from podhand.app.choices import Eject, Host, Keep, WorldKind
+from podhand.app.shell import LogLevel, configure_logging, given_options, reports_errors
 
 app = typer.Typer(
     name="podhand",
@@ -30,19 +30,15 @@ app = typer.Typer(
     rich_markup_mode="rich",
 )
 evaluate_app = typer.Typer(help="Measure success over many worlds.", no_args_is_help=True)
+report_app = typer.Typer(help="Reports about runs that are over.", no_args_is_help=True)
 primitive_app = typer.Typer(help="The primitives that stows are made of.", no_args_is_help=True)
 station_app = typer.Typer(help="Station files: what a workcell consists of, and its limits.", no_args_is_help=True)
 bench_app = typer.Typer(help="Measure speed, beside the usual alternatives.", no_args_is_help=True)
 app.add_typer(evaluate_app, name="evaluate")
+app.add_typer(report_app, name="report")
 app.add_typer(primitive_app, name="primitive")
 app.add_typer(station_app, name="station")
 app.add_typer(bench_app, name="bench")
-
-
-class Host(StrEnum):
-    """What runs the kernel."""
-
-    LOCKSTEP = "lockstep"
 
 
 StationOption = Annotated[
@@ -52,10 +48,25 @@ ItemsOption = Annotated[
     Path | None,
     typer.Option("--items", metavar="FILE.csv", help="Item catalogue; without it, the one that comes with podhand."),
 ]
+FirstOption = Annotated[int, typer.Option("--first", min=0, max=99_999, help="Start with this world of the seed.")]
 SeedOption = Annotated[int, typer.Option("--seed", min=0, max=2**31 - 1, help="Same seed, same worlds, same motions.")]
 JsonOption = Annotated[
     str | None, typer.Option("--json", metavar="FILE", help="Write the result as JSON; - is standard output.")
 ]
+WorldOption = Annotated[
+    WorldKind, typer.Option("--world", help="hard: products meant to be difficult; they bring their own catalogue.")
+]
+WithoutOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--without",
+        metavar="NAME",
+        help="Leave a part out: sweep, flip_up, stack, slot, registration or feeling. May be repeated.",
+    ),
+]
+EjectOption = Annotated[Eject, typer.Option("--eject", help="How the item leaves the paddles.")]
+JobsOption = Annotated[int, typer.Option("--jobs", min=0, help="Worker processes; 0 takes one per core.")]
+EpisodesOption = Annotated[int, typer.Option("--episodes", min=1, max=100_000, help="How many worlds.")]
 OutOption = Annotated[
     Path | None, typer.Option("--out", metavar="DIR", help="Run folder, new or empty; without it, one under runs/.")
 ]
@@ -93,7 +104,10 @@ def stow(
     items: ItemsOption = None,
     count: Annotated[int, typer.Option("--count", min=1, max=100_000, help="How many products.")] = 5,
     seed: SeedOption = 1,
-    first: Annotated[int, typer.Option("--first", min=0, max=99_999, help="Start with this world of the seed.")] = 0,
+    first: FirstOption = 0,
+    world: WorldOption = WorldKind.STANDARD,
+    without: WithoutOption = None,
+    eject: EjectOption = Eject.BELTS,
     out: OutOption = None,
     json_file: JsonOption = None,
     view: Annotated[bool, typer.Option("--view", help="Watch live in the browser (extra 'view').")] = False,
@@ -111,45 +125,117 @@ def stow(
         podhand stow --view                               in the browser, on this machine only
     """
     del host  # one choice today; the option is part of the promised surface
+    from podhand.app.ablations import Ablation
     from podhand.app.stow import StowJob, run_stow_job
 
     run_stow_job(
         StowJob(station=station, items=items, count=count, seed=seed, first=first, out=out, json_target=json_file,
-                view=view)
+                view=view, world=world, ablation=Ablation(without=tuple(without or ()), eject=eject))
     )  # fmt: skip
 
 
 @evaluate_app.command("stow")
 @reports_errors
 def evaluate_stow(
-    episodes: Annotated[int, typer.Option("--episodes", min=1, max=100_000, help="How many worlds.")] = 100,
+    context: typer.Context,
+    episodes: EpisodesOption = 100,
     station: StationOption = "sim-stow",
     items: ItemsOption = None,
     seed: SeedOption = 1,
-    first: Annotated[int, typer.Option("--first", min=0, max=99_999, help="Start with this world of the seed.")] = 0,
-    jobs: Annotated[int, typer.Option("--jobs", min=0, help="Worker processes; 0 takes one per core.")] = 0,
+    first: FirstOption = 0,
+    world: WorldOption = WorldKind.STANDARD,
+    without: WithoutOption = None,
+    eject: EjectOption = Eject.BELTS,
+    jobs: JobsOption = 0,
     out: OutOption = None,
-    keep: Annotated[str, typer.Option("--keep", help="Recordings to keep: none, failures or all.")] = "failures",
+    resume: Annotated[
+        Path | None, typer.Option("--resume", metavar="FOLDER", help="Continue the campaign in this run folder.")
+    ] = None,
+    keep: Annotated[Keep, typer.Option("--keep", help="Recordings to keep.")] = Keep.FAILURES,
     json_file: JsonOption = None,
 ) -> None:
     """Stow in many random worlds and report rates with their 95 % intervals.
 
-    World number i of a seed is the same here and in `podhand stow --seed S --first i --count 1`.
+    World number i of a seed is the same here and in `podhand stow --seed S --first i --count 1`. A campaign that was
+    stopped goes on with --resume, or with the same --out; --episodes may then be more than before.
 
     Try it:
 
         podhand evaluate stow --episodes 100 --seed 1
 
-        podhand evaluate stow --episodes 20 --jobs 2 --json - | jq .summary
-    """
-    from podhand.app.evaluate import EvaluateJob, Keep, run_evaluate_job
+        podhand evaluate stow --resume runs/20261121-101500-evaluate-seed1 --episodes 400
 
-    if keep not in list(Keep):
-        raise typer.BadParameter(f"must be one of {', '.join(Keep)} (got {keep!r})", param_hint="--keep")
-    run_evaluate_job(
-        EvaluateJob(station=station, items=items, episodes=episodes, seed=seed, first=first, jobs=jobs, out=out,
-                    keep=Keep(keep), json_target=json_file)
+        podhand evaluate stow --episodes 20 --without sweep --jobs 2 --json - | jq .summary
+    """
+    from podhand.app.ablations import Ablation
+    from podhand.app.campaign import EvaluateJob, continued
+    from podhand.app.evaluate import run_evaluate_job
+
+    job = EvaluateJob(station=station, items=items, episodes=episodes, seed=seed, first=first, jobs=jobs, out=out,
+                      keep=keep, json_target=json_file, world=world,
+                      ablation=Ablation(without=tuple(without or ()), eject=eject))  # fmt: skip
+    if resume is not None:
+        if out is not None:
+            raise typer.BadParameter("give --resume FOLDER or --out DIR, not both", param_hint="--resume")
+        job = continued(resume, job, given=given_options(context))
+    run_evaluate_job(job)
+
+
+@evaluate_app.command("ablations")
+@reports_errors
+def evaluate_ablations(
+    episodes: EpisodesOption = 100,
+    seed: SeedOption = 1,
+    first: FirstOption = 0,
+    world: WorldOption = WorldKind.STANDARD,
+    items: ItemsOption = None,
+    only: Annotated[
+        list[str] | None,
+        typer.Option("--only", metavar="NAME", help="These rows alone, e.g. sweep or drop_push. May be repeated."),
+    ] = None,
+    jobs: JobsOption = 0,
+    out: OutOption = None,
+    json_file: JsonOption = None,
+) -> None:
+    """Measure what each part is worth: the same worlds with the whole system, and without one part at a time.
+
+    Differences are paired, world by world, with an exact McNemar test. A stopped run goes on with the same --out.
+
+    Try it:
+
+        podhand evaluate ablations --episodes 100 --seed 7
+
+        podhand evaluate ablations --only sweep --only drop_push --episodes 20 --out runs/what-is-it-worth
+    """
+    from podhand.app.ablation_table import AblationsJob, run_ablations_job
+
+    run_ablations_job(
+        AblationsJob(episodes=episodes, seed=seed, first=first, world=world, items=items, only=tuple(only or ()),
+                     jobs=jobs, out=out, json_target=json_file)
     )  # fmt: skip
+
+
+@report_app.command("failures")
+@reports_errors
+def report_failures(
+    run: Annotated[Path, typer.Argument(metavar="RUN_FOLDER", help="A folder of `podhand evaluate stow`.")],
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="FILE.html", help="Without it, failures.html in this folder.")
+    ] = None,
+    each: Annotated[int, typer.Option("--each", min=0, max=100, help="Repeat at most this many per cause.")] = 3,
+    jobs: JobsOption = 0,
+) -> None:
+    """Make a gallery of a campaign's failures, grouped by cause, the most frequent first.
+
+    Failures are run again from their seeds, with pictures: campaigns themselves stay fast.
+
+    Try it:
+
+        podhand report failures runs/20261121-101500-evaluate-seed1 --out failures.html
+    """
+    from podhand.app.gallery import GalleryJob, run_gallery_job
+
+    run_gallery_job(GalleryJob(run=run, out=out, each=each, jobs=jobs))
 
 
 @primitive_app.command("list")

@@ -11,11 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from podhand.app.ablations import Ablation
+from podhand.app.choices import WorldKind
 from podhand.app.plots import ForceTrace
 from podhand.app.results import EpisodeResult, Step, StowOutcome
 from podhand.app.stow_run import StowRun, StowRunner
 from podhand.app.watching import ForceWatch, OutcomeWatch
-from podhand.app.wiring import WorldKind, build_workcell, draw_world, read_catalogue, world_seed
+from podhand.app.wiring import build_workcell, draw_world, read_catalogue, world_seed
 from podhand.controllers.lockstep import LockstepHost
 from podhand.controllers.outcomes import Outcome
 from podhand.core.errors import PerceptionError
@@ -145,6 +146,7 @@ class _Episode:
                 X_world_bin_nominal=self._workcell.X_world_bin_nominal,
                 X_world_base=self._workcell.X_world_base,
                 register=self._job.ablation.register,
+                rules=self._job.ablation.rules(),
             )
         except PerceptionError as error:
             self._note("refused", {"reason": str(error)})

@@ -1,153 +1,126 @@
-"""Campaigns: many worlds on all cores, judged by intervals."""
+"""Campaigns: many worlds on all cores, judged by intervals, continued where they were stopped."""
 
 import json
-import multiprocessing
-import os
-import signal
-import threading
 import time
-from collections.abc import Generator
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from collections.abc import Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
-from enum import StrEnum
-from multiprocessing.synchronize import Event
+from datetime import datetime
+from functools import partial
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 from rich.table import Table
 
 from podhand.app import words
+from podhand.app.campaign import EvaluateJob, check_same, configuration, is_campaign, write_campaign
+from podhand.app.choices import Keep
 from podhand.app.episode import EpisodeJob, run_episode
-from podhand.app.results import RESULT_SCHEMA, Campaign, EpisodeResult, StowOutcome, causes
+from podhand.app.results import RESULT_SCHEMA, Campaign, EpisodeResult, StowOutcome, causes, count
 from podhand.app.run_folder import RunFolder, new_run_path
 from podhand.app.shell import check_json_target, console, progress, write_json
-from podhand.app.wiring import read_catalogue
-from podhand.controllers.parameters import build_id
-from podhand.core.errors import StoppedByOperator
+from podhand.app.wiring import catalogue_of, world_version
+from podhand.app.workers import run_all
 from podhand.core.station import load_station
-from podhand.sim.world import VERSION
-
-
-class Keep(StrEnum):
-    """Which recordings a campaign keeps."""
-
-    NONE = "none"
-    FAILURES = "failures"
-    ALL = "all"
-
-
-@dataclass(frozen=True, kw_only=True)
-class EvaluateJob:
-    """What ``podhand evaluate stow`` was asked for."""
-
-    station: str
-    items: Path | None
-    episodes: int
-    seed: int
-    first: int
-    jobs: int
-    """0: one per core."""
-    out: Path | None
-    keep: Keep
-    json_target: str | None
 
 
 def run_evaluate_job(job: EvaluateJob) -> Campaign:
-    """Run a campaign, leave its run folder, print rates, write the JSON.
+    """Run or continue a campaign, leave its run folder, print rates, write the JSON.
 
     Raises:
-        ConfigError: station, catalogue or output cannot be used; nothing was run.
+        ConfigError: station, catalogue or output cannot be used, or the folder was begun with another configuration;
+            nothing was run.
+        StoppedByOperator, KeyboardInterrupt: Ctrl-C; the folder can be continued.
     """
     check_json_target(job.json_target)
-    station, catalogue = load_station(job.station), read_catalogue(job.items)
-    begin = time.monotonic()
     path = job.out or new_run_path(Path("runs"), f"evaluate-seed{job.seed}")
-    results: dict[int, EpisodeResult] = {}
-    with RunFolder(path, build_id=build_id(), schemas={"result": RESULT_SCHEMA, "world": VERSION}) as folder:
-        folder.write_station(station)
-        folder.event("campaign_started", episodes=job.episodes, seed=job.seed, station=station.name)
-        try:
-            with progress("stowing", job.episodes) as advance, closing(_run_all(job, path)) as stowed:
-                for result in stowed:
-                    results[result.index] = result
-                    folder.event("episode", **result.to_json())
-                    advance()
-        finally:
-            eligible = sum(1 for entry in catalogue if entry.eligible)
-            campaign = Campaign(
-                station=station.name,
-                seed=job.seed,
-                episodes=tuple(results[index] for index in sorted(results)),
-                coverage=(eligible, len(catalogue)),
-                wall_s=time.monotonic() - begin,
-                tick_s=station.control.tick_s,
-                world=VERSION,
-            )
-            folder.write_json("summary.json", campaign.to_json())
-    _print_summary(campaign, path)
+    try:
+        campaign = run_campaign(job, path)
+    except KeyboardInterrupt:
+        console.print(f"Continue with: podhand evaluate stow --resume {path}", markup=False, soft_wrap=True)
+        raise
+    print_summary(campaign)
+    console.print(f"Run folder: {path}", markup=False, soft_wrap=True)
     write_json(campaign.to_json(), job.json_target)
     return campaign
 
 
-def _run_all(job: EvaluateJob, folder: Path) -> Generator[EpisodeResult, None, None]:
-    """Run all episodes in worker processes and yield results as they come; those under way end when it is closed."""
-    # One thread per worker: the workers are the parallelism.
-    for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"):
-        os.environ.setdefault(variable, "1")
-    workers = min(job.jobs or os.cpu_count() or 1, job.episodes)
-    episodes = range(job.first, job.first + job.episodes)
-    if workers == 1:
-        yield from (_run_one(job, index, folder) for index in episodes)
-        return
-    context = multiprocessing.get_context("spawn")
-    stop = context.Event()
-    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker, initargs=(stop,))
-    try:
-        pending: list[Future[EpisodeResult]] = [pool.submit(_work, job, index, folder) for index in episodes]
-        for future in as_completed(pending):
-            yield future.result()
-    finally:
-        stop.set()
-        pool.shutdown(wait=True, cancel_futures=True)
+def run_campaign(job: EvaluateJob, path: Path, *, label: str = "stowing") -> Campaign:
+    """Run those episodes of a campaign that its folder does not hold yet. Raises as ``run_evaluate_job``."""
+    decided_by = configuration(job)
+    resume = is_campaign(path)
+    if resume:
+        check_same(path, decided_by)
+    schemas = {"result": RESULT_SCHEMA, "world": world_version(job.world)}
+    with RunFolder(path, build_id=decided_by["build_id"], schemas=schemas, resume=resume) as folder:
+        write_campaign(folder, job, decided_by)
+        folder.write_station(load_station(job.station))
+        tally = _Tally(job, folder.past)
+        folder.event("campaign_resumed" if resume else "campaign_started", episodes=job.episodes, first=job.first)
+        todo = [i for i in range(job.first, job.first + job.episodes) if i not in tally.results]
+        jobs = [job.episode(index, _recording(path, index) if job.keep is not Keep.NONE else None) for index in todo]
+        stowed = run_all(partial(_run_one, keep=job.keep), jobs, workers=job.jobs)
+        try:
+            with progress(label, job.episodes, done=job.episodes - len(todo)) as advance, closing(stowed):
+                for result in stowed:
+                    folder.event("episode", **result.to_json())
+                    tally.results[result.index] = result
+                    advance(tally.note())
+        finally:
+            campaign = tally.campaign()
+            folder.write_json("summary.json", campaign.to_json())
+    return campaign
 
 
-class _Worker:
-    """This process, when it is a worker."""
+class _Tally:
+    """The results so far, those of earlier runs into the folder too."""
 
-    stop: Event | None = None
+    def __init__(self, job: EvaluateJob, past: Sequence[Mapping[str, Any]]) -> None:
+        self._job, self._station, self._catalogue = job, load_station(job.station), catalogue_of(job.world, job.items)
+        self._begin_s, self._past_s = time.monotonic(), _seconds(past)
+        found = (EpisodeResult.from_json(event) for event in past if event["event"] == "episode")
+        self.results = {result.index: result for result in found}
+
+    def note(self) -> str:
+        """Say how it goes, in a few words."""
+        done = self.results.values()
+        successes = count(done, lambda e: e.outcome is StowOutcome.SUCCESS)
+        defects = count(done, lambda e: e.outcome is StowOutcome.DEFECT)
+        accepted = count(done, lambda e: e.accepted)
+        return f"success of accepted {words.share(successes, accepted)}, defects {defects}"
+
+    def campaign(self) -> Campaign:
+        return Campaign(
+            station=self._station.name,
+            seed=self._job.seed,
+            episodes=tuple(self.results[index] for index in sorted(self.results)),
+            coverage=(sum(1 for entry in self._catalogue if entry.eligible), len(self._catalogue)),
+            wall_s=self._past_s + time.monotonic() - self._begin_s,
+            tick_s=self._station.control.tick_s,
+            world=world_version(self._job.world),
+            ablation=self._job.ablation.label,
+        )
 
 
-def _start_worker(stop: Event) -> None:
-    """Let Ctrl-C reach a worker only while it runs an episode, from the terminal or by ``stop``."""
-    _Worker.stop = stop
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_interrupt_at, args=(stop,), daemon=True).start()
+def _seconds(past: Sequence[Mapping[str, Any]]) -> float:
+    """Return the wall time of earlier runs into a folder; the breaks between them do not count."""
+    return sum(
+        (datetime.fromisoformat(after["time"]) - datetime.fromisoformat(before["time"])).total_seconds()
+        for before, after in pairwise(past)
+        if after["event"] != "campaign_resumed"
+    )
 
 
-def _interrupt_at(stop: Event) -> None:
-    stop.wait()
-    os.kill(os.getpid(), signal.SIGINT)
+def _recording(folder: Path, index: int) -> Path:
+    return folder / f"stow-{index + 1:03d}" / "recording.mcap"
 
 
-def _work(job: EvaluateJob, index: int, folder: Path) -> EpisodeResult:
-    """Run one episode in a worker. Raises StoppedByOperator or KeyboardInterrupt when the campaign was stopped."""
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        if _Worker.stop is not None and _Worker.stop.is_set():  # the pool hands out one job more than it has workers
-            raise StoppedByOperator("stopped before it began")
-        return _run_one(job, index, folder)
-    finally:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-
-def _run_one(job: EvaluateJob, index: int, folder: Path) -> EpisodeResult:
-    """Run one episode in this process; keep or drop its recording by outcome."""
-    recording = folder / f"stow-{index + 1:03d}" / "recording.mcap" if job.keep is not Keep.NONE else None
-    episode = EpisodeJob(station=job.station, items=job.items, seed=job.seed, index=index, recording=recording)
-    result = run_episode(episode).result
+def _run_one(job: EpisodeJob, *, keep: Keep) -> EpisodeResult:
+    """Run one episode; keep or drop its recording by outcome."""
+    recording, result = job.recording, run_episode(job).result
     if recording is None or not recording.exists():
         return result
-    if job.keep is Keep.FAILURES and result.outcome is StowOutcome.SUCCESS:
+    if keep is Keep.FAILURES and result.outcome is StowOutcome.SUCCESS:
         recording.unlink()
         recording.parent.rmdir()
     else:
@@ -155,11 +128,11 @@ def _run_one(job: EvaluateJob, index: int, folder: Path) -> EpisodeResult:
     return result
 
 
-def _print_summary(campaign: Campaign, path: Path) -> None:
+def print_summary(campaign: Campaign) -> None:
+    """Print rates, pace, time and causes for people."""
     summary = campaign.summary()
-    table = Table(
-        title=f"{summary['attempts']} stows in the standard world, seed {campaign.seed}", title_justify="left"
-    )
+    title = f"{summary['attempts']} stows in worlds of {campaign.world}, seed {campaign.seed}"
+    table = Table(title=f"{title}{', ' + campaign.ablation if campaign.ablation else ''}", title_justify="left")
     table.add_column("rate")
     table.add_column("% (95 % interval)", justify="right")
     for name, label in (
@@ -173,6 +146,7 @@ def _print_summary(campaign: Campaign, path: Path) -> None:
     ):
         table.add_row(label, words.rate_phrase(summary, name))
     console.print(table)
+    _print_times(summary)
     console.print(
         f"{summary['units_per_hour']:.0f} units an hour · "
         f"force limit exceeded in {summary['force_limit_violations']} · "
@@ -180,4 +154,14 @@ def _print_summary(campaign: Campaign, path: Path) -> None:
     )
     for cause, number in causes(campaign.episodes).items():
         console.print(f"  {number} × {cause}", markup=False)
-    console.print(f"Run folder: {path}", markup=False)
+
+
+def _print_times(summary: Mapping[str, Any]) -> None:
+    table = Table(title=f"where the {summary['mean_cycle_s']:.1f} s of a stow go", title_justify="left")
+    for column in ("primitive", "runs", "mean s", "median s", "% of the cycle"):
+        table.add_column(column, justify="left" if column == "primitive" else "right")
+    for name, entry in summary["primitives"].items():
+        numbers = (f"{entry['runs']}", f"{entry['mean_s']:.2f}", f"{entry['median_s']:.2f}")
+        table.add_row(name, *numbers, f"{100 * entry['cycle_share']:.1f}")
+    if summary["primitives"]:
+        console.print(table)

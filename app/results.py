@@ -1,32 +1,19 @@
 """Results of episodes and campaigns, and the JSON that scripts rely on."""
 
 import math
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Final
 
 from scipy.stats import binomtest
 
+from podhand.app.steps import Step, primitive_times
 from podhand.sim.scoring import StowOutcome
 
 __all__ = ["RESULT_SCHEMA", "Campaign", "EpisodeResult", "Step", "StowOutcome", "causes", "count", "wilson_ci95"]
 
 RESULT_SCHEMA: Final = "podhand-stow-1"
 """Version of the JSON of ``stow`` and ``evaluate``."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Step:
-    """One primitive as it ran, for people: what it did, when, and what it felt."""
-
-    name: str
-    begin_s: float
-    end_s: float
-    words: str = ""
-    channel: int = 0
-    peak_filtered_force_n: float = 0.0
-    force_limit_n: float = math.inf
-    succeeded: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,6 +53,17 @@ class EpisodeResult:
     """A device or safety fault that ended the episode, in words; empty otherwise."""
     steps: tuple[Step, ...] = ()
 
+    @classmethod
+    def from_json(cls, entry: Mapping[str, Any]) -> "EpisodeResult":
+        """Return a result from its entry; keys that are not of a result are left out."""
+        known = {item.name: entry[item.name] for item in fields(cls) if item.name in entry}
+        known |= {
+            "outcome": StowOutcome(entry["outcome"]),
+            "plan": tuple(entry["plan"]),
+            "steps": tuple(Step.from_json(step) for step in entry["steps"]),
+        }
+        return cls(**known)
+
     def to_json(self) -> dict[str, Any]:
         """Return the entry of ``episodes[]``."""
         entry = asdict(self)
@@ -88,6 +86,8 @@ class Campaign:
     tick_s: float
     world: str
     """Version of the world's definition."""
+    ablation: str = ""
+    """What was left out, in words; empty when nothing was."""
 
     def to_json(self) -> dict[str, Any]:
         """Return the document as plain data."""
@@ -96,6 +96,7 @@ class Campaign:
             "world": self.world,
             "station": self.station,
             "seed": self.seed,
+            "ablation": self.ablation,
             "episodes": [episode.to_json() for episode in self.episodes],
             "summary": self.summary(),
         }
@@ -127,6 +128,7 @@ class Campaign:
             "neighbours_out": sum(e.neighbours_out for e in self.episodes),
             "sim_seconds": sum(e.ticks for e in self.episodes) * self.tick_s,
             "wall_seconds": self.wall_s,
+            "primitives": primitive_times((e.steps, e.cycle_s) for e in moved),
         }
 
 

@@ -1,5 +1,6 @@
 """The folder that a run leaves, and the manifest that makes every changed byte visible."""
 
+import fcntl
 import hashlib
 import json
 import os
@@ -10,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, BinaryIO, Final, Self
 
 import podhand
 from podhand.app.host_facts import host_facts
@@ -18,6 +19,7 @@ from podhand.core.errors import ConfigError, RecordingError
 from podhand.core.station import Station, dump_station
 
 MANIFEST: Final = "manifest.json"
+EVENTS: Final = "events.jsonl"
 MANIFEST_SCHEMA: Final = "podhand-run-1"
 _NO_DIGEST: Final = "0" * 64
 _SELF_DIGEST: Final = re.compile(r'("manifest_sha256": ")([0-9a-f]{64})(")')
@@ -42,16 +44,18 @@ class RunManifest:
 class RunFolder:
     """A run folder while it is written; leaving the context writes the manifest, whatever happened inside."""
 
-    def __init__(self, path: Path, *, build_id: str, schemas: Mapping[str, str]) -> None:
-        """Make the folder.
+    def __init__(self, path: Path, *, build_id: str, schemas: Mapping[str, str], resume: bool = False) -> None:
+        """Make the folder, or take up one that was left.
 
         Args:
-            path: a folder that does not exist yet or is empty.
+            path: a folder that does not exist yet or is empty; with ``resume``, one that an earlier run left.
             build_id: of the kernel that runs.
             schemas: name and version of everything that the files inside follow.
+            resume: keep what is there; its events are in ``past``, a last line that was torn by a crash is dropped.
 
         Raises:
-            ConfigError: the folder is not empty or cannot be made. Nothing was written.
+            ConfigError: the folder is not empty, cannot be made, or another process writes into it. Nothing was
+                written.
         """
         self.path = path
         self._build_id = build_id
@@ -61,9 +65,17 @@ class RunFolder:
             occupied = any(path.iterdir())
         except OSError as error:
             raise ConfigError(f"{path} - the run folder cannot be made ({error.strerror}); choose another") from error
-        if occupied:
+        if occupied and not resume:
             raise ConfigError(f"{path} - the run folder is not empty; choose a new one (--out) or remove it first")
-        self._events = (path / "events.jsonl").open("w", encoding="utf-8")
+        self._events = (path / EVENTS).open("a+b")
+        try:
+            fcntl.flock(self._events, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            self._events.close()
+            raise ConfigError(f"{path} - another podhand writes into this run folder; wait for its end") from error
+        self.past = _whole_lines(self._events)
+        """Events of earlier runs into this folder."""
+        (path / MANIFEST).unlink(missing_ok=True)  # it vouches for bytes that now change
 
     def __enter__(self) -> Self:
         return self
@@ -77,10 +89,10 @@ class RunFolder:
         _write_manifest(self.path, build_id=self._build_id, schemas=self._schemas, complete=error is None)
 
     def event(self, name: str, /, **fields: Any) -> None:
-        """Append one line to ``events.jsonl``."""
+        """Append one line to ``events.jsonl``; it survives the death of this process."""
         stamp = datetime.now(UTC).isoformat(timespec="milliseconds")
-        json.dump({"time": stamp, "event": name, **fields}, self._events, default=str)
-        self._events.write("\n")
+        line = json.dumps({"time": stamp, "event": name, **fields}, default=str) + "\n"
+        self._events.write(line.encode())
         self._events.flush()
 
     def write_json(self, name: str, document: Mapping[str, Any]) -> Path:
@@ -139,6 +151,18 @@ def verify_run(path: Path) -> RunManifest:
         files=tuple(sorted(listed)),
         complete=bool(document["complete"]),
     )
+
+
+def _whole_lines(stream: BinaryIO) -> list[dict[str, Any]]:
+    """Read all events, and cut off a last line that has no end."""
+    stream.seek(0)
+    whole, end, _ = stream.read().rpartition(b"\n")
+    try:
+        events = [json.loads(line) for line in whole.splitlines()]
+    except ValueError as error:
+        raise ConfigError(f"{stream.name} - a line in its middle is damaged ({error}); begin anew with --out") from error
+    stream.truncate(len(whole) + len(end))
+    return events
 
 
 def _write_manifest(path: Path, *, build_id: str, schemas: Mapping[str, str], complete: bool) -> None:

@@ -14,7 +14,16 @@ import structlog
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.text import Text
 
 from podhand.core.errors import (
     ConfigError,
@@ -115,6 +124,12 @@ def reports_errors(command: Callable[P, R]) -> Callable[P, R]:
     return guarded
 
 
+def given_options(context: typer.Context) -> frozenset[str]:
+    """Return the names of the parameters that were given; the others have their defaults."""
+    sources = {name: context.get_parameter_source(name) for name in context.params}
+    return frozenset(name for name, source in sources.items() if source is not None and source.name != "DEFAULT")
+
+
 def write_json(document: Mapping[str, Any], target: str | None) -> None:
     """Write a JSON document to a file, to standard output for ``-``, nowhere for None.
 
@@ -142,12 +157,26 @@ def check_json_target(target: str | None) -> None:
 
 
 @contextmanager
-def progress(label: str, total: int) -> Iterator[Callable[[], None]]:
-    """Show a progress bar on a terminal, nothing in a pipe. Yields the function that advances it."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task(label, total=total)
-        yield lambda: bar.advance(task)
+def progress(label: str, total: int, *, done: int = 0) -> Iterator[Callable[[str], None]]:
+    """Show a progress bar on a terminal, nothing in a pipe.
+
+    Yields the function that advances it by one and, behind rate and remaining time, shows the words it is given.
+    """
+    columns = (TextColumn("{task.description}"), BarColumn(bar_width=24), MofNCompleteColumn(), _Pace(),
+               TimeRemainingColumn(), TextColumn("{task.fields[note]}"))  # fmt: skip
+    # Episodes differ: the pace of the last ten minutes says best when it ends.
+    bar = Progress(*columns, console=console, transient=True, disable=not console.is_terminal,
+                   speed_estimate_period=600.0)  # fmt: skip
+    with bar:
+        task = bar.add_task(label, total=total, completed=done, note="")
+        yield lambda note: bar.update(task, advance=1, note=note)
+
+
+class _Pace(ProgressColumn):
+    """How many an hour of wall time."""
+
+    def render(self, task: Task) -> Text:
+        return Text(f"{3600 * task.speed:.0f} an hour" if task.speed else "")
 
 
 def _report(error: Exception) -> None:

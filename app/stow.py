@@ -10,18 +10,19 @@ from typing import Any
 import structlog
 
 from podhand.app import words
+from podhand.app.ablations import Ablation
+from podhand.app.choices import WorldKind
 from podhand.app.episode import Episode, EpisodeJob, Watcher, run_episode
 from podhand.app.pictures import pictures_of
 from podhand.app.report import Picture, render_report
 from podhand.app.results import RESULT_SCHEMA, Campaign, EpisodeResult
 from podhand.app.run_folder import RunFolder, new_run_path
 from podhand.app.shell import check_json_target, console, progress, write_json
-from podhand.app.wiring import read_catalogue
+from podhand.app.wiring import catalogue_of, world_version
 from podhand.controllers.parameters import build_id
 from podhand.controllers.recorder import RECORDING_VERSION
 from podhand.core.errors import DeviceError
 from podhand.core.station import Station, load_station
-from podhand.sim.world import VERSION
 
 log = structlog.get_logger()
 
@@ -40,11 +41,13 @@ class StowJob:
     out: Path | None
     json_target: str | None
     view: bool
+    world: WorldKind = WorldKind.STANDARD
+    ablation: Ablation = Ablation()
 
 
-def schemas() -> dict[str, str]:
+def schemas(world: str) -> dict[str, str]:
     """Return the versions of everything in a run folder."""
-    return {"result": RESULT_SCHEMA, "world": VERSION, "recording": str(RECORDING_VERSION), "station": "1"}
+    return {"result": RESULT_SCHEMA, "world": world, "recording": str(RECORDING_VERSION), "station": "1"}
 
 
 def run_stow_job(job: StowJob) -> Campaign:
@@ -56,18 +59,18 @@ def run_stow_job(job: StowJob) -> Campaign:
         StoppedByOperator: Ctrl-C; the arm was brought to rest, the folder is complete until then.
     """
     check_json_target(job.json_target)
-    station, catalogue = load_station(job.station), read_catalogue(job.items)
+    station, catalogue = load_station(job.station), catalogue_of(job.world, job.items)
     watcher = _live_view() if job.view else None
     path = job.out or new_run_path(Path("runs"), f"stow-seed{job.seed}")
     run = _Run(station, job, (sum(1 for entry in catalogue if entry.eligible), len(catalogue)))
-    with RunFolder(path, build_id=build_id(), schemas=schemas()) as folder:
+    with RunFolder(path, build_id=build_id(), schemas=schemas(world_version(job.world))) as folder:
         folder.write_station(station)
         folder.event("run_started", count=job.count, seed=job.seed, first=job.first, station=station.name)
         try:
             with progress("stowing", job.count) as advance:
                 for index in range(job.first, job.first + job.count):
                     run.add(folder, _one(job, index, path, folder, watcher))
-                    advance()
+                    advance("")
                     if run.fault:
                         break  # a person has to look first
         finally:
@@ -117,7 +120,8 @@ class _Run:
             coverage=self._coverage,
             wall_s=time.monotonic() - self._begin_s,
             tick_s=self._station.control.tick_s,
-            world=VERSION,
+            world=world_version(self._job.world),
+            ablation=self._job.ablation.label,
         )
 
     def write(self, folder: RunFolder) -> None:
@@ -139,6 +143,8 @@ def _one(job: StowJob, index: int, path: Path, folder: RunFolder, watcher: Watch
             index=index,
             recording=path / _folder_name(index) / "recording.mcap",
             pictures=True,
+            world=job.world,
+            ablation=job.ablation,
         ),
         watcher=watcher,
         note=note,

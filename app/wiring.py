@@ -1,15 +1,16 @@
 """Wiring: a station file becomes a workcell. The one place where a back end is chosen."""
 
 from dataclasses import replace
-from enum import StrEnum
+from importlib.resources import files
 from pathlib import Path
 
+from podhand.app.choices import WorldKind
 from podhand.core.errors import ConfigError
 from podhand.core.station import Station
 from podhand.sim.catalogue import CatalogueEntry, load_catalogue
 from podhand.sim.settings import BandSettings, CameraMount, DriveSettings, SimSettings
 from podhand.sim.workcell import SimWorkcell
-from podhand.sim.world import World
+from podhand.sim.world import VERSION, World
 
 WORLDS_PER_SEED = 100_000
 
@@ -19,11 +20,18 @@ def world_seed(seed: int, index: int) -> int:
     return seed * WORLDS_PER_SEED + index
 
 
-class WorldKind(StrEnum):
-    """Which definition worlds are drawn from."""
+HARD_ITEMS = Path(str(files("podhand.sim"))) / "data" / "hard.csv"
+HARD_VERSION = "hard-1"
 
-    STANDARD = "standard"
-    HARD = "hard"
+
+def world_version(kind: WorldKind) -> str:
+    """Return the version of a definition of worlds."""
+    return HARD_VERSION if kind is WorldKind.HARD else VERSION
+
+
+def catalogue_of(kind: WorldKind, items: Path | None) -> list[CatalogueEntry]:
+    """Return the products that worlds are drawn from. Raises ConfigError as ``read_catalogue``."""
+    return read_catalogue(HARD_ITEMS if kind is WorldKind.HARD else items)
 
 
 def draw_world(kind: WorldKind, station: Station, catalogue: list[CatalogueEntry], *, seed: int, index: int) -> World:

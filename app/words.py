@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from podhand.app.results import Campaign, EpisodeResult, Step, StowOutcome, causes
+from podhand.app.results import Campaign, EpisodeResult, Step, StowOutcome, causes, wilson_ci95
 
 MARKS = {StowOutcome.SUCCESS: "✓", StowOutcome.UNPRODUCTIVE: "○", StowOutcome.DEFECT: "✗"}
 
@@ -62,6 +62,12 @@ def campaign_lines(campaign: Campaign) -> list[str]:
         lines.append(f"No force went over its limit; the firmest touch was {summary['peak_filtered_force_n']:.1f} N.")
     lines += [f"{number} ×: {cause}" for cause, number in causes(campaign.episodes).items()]
     return lines
+
+
+def share(part: int, whole: int) -> str:
+    """Return a share of counted things with its interval: "93 % (86 … 97)"."""
+    low, high = wilson_ci95(part, whole)
+    return f"{100 * part / whole:.0f} % ({100 * low:.0f} … {100 * high:.0f})" if whole else "–"
 
 
 def rate_phrase(summary: Mapping[str, Any], name: str) -> str:

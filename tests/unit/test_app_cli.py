@@ -54,7 +54,7 @@ def test_every_command_explains_itself(command: list[str]) -> None:
         (["stow", "--station", "sim-stwo"], "did you mean 'sim-stow'"),
         (["stow", "--station", "nowhere.yaml"], "station file not found"),
         (["stow", "--items", "nowhere.csv"], "nowhere.csv"),
-        (["evaluate", "stow", "--keep", "some"], "none, failures, all"),
+        (["evaluate", "stow", "--keep", "some"], "'some' is not one of"),
         (["station", "check", "nowhere.yaml"], "station file not found"),
         (["replay", "."], "no run folder"),
     ],
