@@ -15,12 +15,27 @@ class Shape(StrEnum):
     BOOK = "book"
 
 
+class Softness(StrEnum):
+    """How an item takes a squeeze: what the paddles choose their force by."""
+
+    FIRM = "firm"
+    """Keeps its form: boxes, bottles, books."""
+    UNEVEN = "uneven"
+    """Keeps its form, but the belts touch it in a few places alone, and its mass may be off its middle."""
+    SOFT = "soft"
+    """Gives way and hangs: bags and soft goods."""
+
+
+_SOFTNESS = {Shape.BAG: Softness.SOFT, Shape.IRREGULAR: Softness.UNEVEN}
+
+
 @dataclass(frozen=True, kw_only=True)
 class Item:
     """One product of the catalogue.
 
     The item frame has its origin at the middle of the item, x along the longest side (the direction of stowing), y
-    along the shortest (the direction of the squeeze), z along the middle one. A cylinder's axis is x.
+    along the shortest (the direction of the squeeze), z along the middle one. A cylinder's axis is x. A book stands
+    on its spine, which runs along x.
     """
 
     sku: str
@@ -44,3 +59,8 @@ class Item:
     def volume_m3(self) -> float:
         """Volume of the bounding box [m^3]."""
         return self.length_m * self.width_m * self.height_m
+
+    @property
+    def softness(self) -> Softness:
+        """How it takes a squeeze, by its shape."""
+        return _SOFTNESS.get(self.shape, Softness.FIRM)

@@ -73,8 +73,6 @@ def load_catalogue(path: Path | str | None = None) -> list[CatalogueEntry]:
 
 def eligibility(item: Item) -> str:
     """Return why this tool may not handle an item, in words; an empty string when it may."""
-    if item.shape in (Shape.BAG, Shape.IRREGULAR):
-        return f"shape {item.shape}: the paddles need two flat or cylindrical sides"
     if item.shape is Shape.SPHERE:
         return "shape sphere: rolls on the belts"
     if item.length_m > MAX_LENGTH_M:

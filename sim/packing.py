@@ -5,6 +5,7 @@ from math import cos, pi, sin
 
 import numpy as np
 
+from podhand.core.items import Shape
 from podhand.core.poses import FloatArray
 
 MIN_GAP_RATIO, MAX_GAP_RATIO = 0.4, 1.6
@@ -21,6 +22,15 @@ FRONT_M = 0.016
 MIN_GAP_M = 0.002
 MAX_ITEMS = 10
 BOTTLE_SHARE = 0.2
+SOLID_SHARE: dict[Shape, float] = {
+    Shape.BOX: 1.0,
+    Shape.CYLINDER: pi / 4,
+    Shape.SPHERE: pi / 6,
+    Shape.BAG: 0.9,
+    Shape.IRREGULAR: 0.65,
+    Shape.BOOK: 1.0,
+}
+"""Volume over that of the bounding box; about, for irregular items, whose pieces are drawn."""
 
 
 @dataclass(frozen=True, kw_only=True)

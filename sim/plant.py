@@ -12,11 +12,11 @@ from podhand.core.exchange import INPUTS_DTYPE, OUTPUTS_DTYPE, Axis, Safety, Slo
 from podhand.core.poses import FloatArray
 from podhand.core.tooling import StowTool
 from podhand.sim.contact_groups import TOUCHES, Part
+from podhand.sim.extents import item_geoms
 from podhand.sim.faults import FaultKind, Faults
 from podhand.sim.ft_sensor import FtSensor
 from podhand.sim.scene import Scene
 from podhand.sim.scene_bands import node_names
-from podhand.sim.scene_items import true_item_size_m
 from podhand.sim.settings import SimSettings
 from podhand.sim.world import World
 
@@ -95,9 +95,9 @@ class SimPlant:
         self._tool_x = self._tool_R[:, 0]
         self._belt_touch = self._sensors[9:15].reshape(2, 3)
         item = m.body("item").id
-        self._item_R = d.xmat[item].reshape(3, 3)
         self._item_p = d.xpos[item]
-        self._item_half = np.array(true_item_size_m(self._world)) / 2
+        self._item_geoms = item_geoms(m, "item")
+        self._item_middles, self._item_halves = np.split(m.geom_aabb[self._item_geoms], 2, axis=1)
         self.peak_squeeze_n = 0.0
         """Largest force of the squeeze drive on a held item so far."""
         self.peak_touch_n = np.zeros(4)
@@ -291,13 +291,15 @@ class SimPlant:
 
     def _barriers(self) -> tuple[float, float, float]:
         """Return (item at infeed, item between the paddles, mouth blocked), each 0 or 1."""
-        p = self._tool_R.T @ (self._item_p - self._tool_p)
-        reach = np.abs(self._tool_R.T @ self._item_R) @ self._item_half
+        R = self._tool_R.T @ self._data.geom_xmat[self._item_geoms].reshape(-1, 3, 3)
+        p = (self._data.geom_xpos[self._item_geoms] - self._tool_p) @ self._tool_R
+        p += np.einsum("kij,kj->ki", R, self._item_middles)
+        reach = np.einsum("kij,kj->ki", np.abs(R), self._item_halves)
         opening = float(self._qpos[self._arm] + self._qpos[self._arm + 1])
-        between = abs(p[1]) < opening / 2 and abs(p[2]) - reach[2] < BARRIER_HALF_HEIGHT_M
-        rear, front = p[0] - reach[0], p[0] + reach[0]
-        inside = between and rear < -0.002 and front > -self._tool.paddle_length_m
-        blocked = between and rear < 0.0 < front
+        between = (np.abs(p[:, 1]) < opening / 2) & (np.abs(p[:, 2]) - reach[:, 2] < BARRIER_HALF_HEIGHT_M)
+        rear, front = p[:, 0] - reach[:, 0], p[:, 0] + reach[:, 0]
+        inside = bool((between & (rear < -0.002) & (front > -self._tool.paddle_length_m)).any())
+        blocked = bool((between & (rear < 0.0) & (front > 0.0)).any())
         x, y = self._settings.infeed_base_m
         at_infeed = (
             abs(self._item_p[1] - y) < 0.05

@@ -5,7 +5,6 @@ from enum import StrEnum
 
 import numpy as np
 
-from podhand.core.poses import FloatArray
 from podhand.sim.workcell import Body, SimWorkcell, Truth
 
 SETTLE_S = 0.5
@@ -14,6 +13,9 @@ BAND_BACK_M = 0.025
 """A band is back when the middle of it stands within this of its height at the start."""
 HARMLESS_SHIFT_M = 0.02
 """An item that is no further than this from where it was presented counts as returned to the infeed."""
+
+OPENED_RAD = 0.35
+"""A book whose covers stand further apart than this has opened: about 20 degrees."""
 
 
 class StowOutcome(StrEnum):
@@ -114,6 +116,9 @@ def _defects(
             found.append(f"the item was dropped: it lies at ({p[0]:.2f}, {p[1]:.2f}, {p[2]:.2f}) m of the bin frame")
     if out:
         found.append(f"neighbours out of the bin: {', '.join(out)}")
+    opened = [body.name for body in (truth.item, *truth.contents) if body.opened_rad > OPENED_RAD]
+    if opened:
+        found.append(f"opened: {', '.join(opened)}")
     away = [k for k, off in enumerate(bands_m) if abs(off) > BAND_BACK_M]
     if away:
         worst = max(abs(bands_m[k]) for k in away)
@@ -125,16 +130,13 @@ def _defects(
     return found
 
 
-def _half_extent_m(body: Body) -> FloatArray:
-    return np.asarray(np.abs(body.X_bin_item[:3, :3]) @ (np.array(body.size_m) / 2))
-
-
 def _rear_m(body: Body) -> float:
-    return float(body.X_bin_item[0, 3] - _half_extent_m(body)[0])
+    """Return how far its rearmost part, be it a bag's hanging end, stands behind the opening plane [m]."""
+    return float(body.low_bin_m[0])
 
 
 def _in_bin(body: Body, size_m: tuple[float, float, float], behind_band_m: float) -> bool:
-    x, y, z = (float(v) for v in body.X_bin_item[:3, 3])
+    x, y, z = (float(v) for v in (body.low_bin_m + body.high_bin_m) / 2)
     inside = x < size_m[0] and abs(y) < size_m[1] / 2 and 0.0 < z < size_m[2]
     return inside and behind_band_m >= -BAND_PLANE_TOLERANCE_M
 

@@ -14,7 +14,9 @@ from podhand.core.ports import PresentedItem
 from podhand.core.poses import FloatArray, Pose, inverse, pose
 from podhand.core.tooling import Pod, StowTool
 from podhand.sim.camera import SimDepthCamera
+from podhand.sim.extents import item_geoms, reach
 from podhand.sim.faults import Faults
+from podhand.sim.item_bodies import spine_joints
 from podhand.sim.plant import SimPlant
 from podhand.sim.rendering import View, render, view_pose
 from podhand.sim.scene import Scene, build_scene
@@ -33,6 +35,11 @@ class Body:
     X_bin_item: Pose
     X_bin_start: Pose
     """Where it was after settling, before the first tick."""
+    low_bin_m: FloatArray
+    """Lowest corner (3,) of the box around all its parts, bin frame."""
+    high_bin_m: FloatArray
+    opened_rad: float = 0.0
+    """How far a book's covers stand apart."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,8 +131,9 @@ class SimWorkcell:
         )
         self.lift = SimLift(float(self.scene.X_world_base[2, 3]))
         self.cameras = [self._camera(k) for k in range(len(self.settings.cameras))]
-        self._start = {c.name: self._pose_in_bin(c.name) for c in world.contents}
-        self._start["item"] = self._pose_in_bin("item")
+        names = ["item", *(c.name for c in world.contents)]
+        self._start = {name: self._pose_in_bin(name) for name in names}
+        self._geoms = {name: item_geoms(self.plant.model, name) for name in names}
         self.band_start_m = self.truth().band_nodes_m
         """Bands at rest: per band (n, 3) in the true bin frame."""
 
@@ -158,24 +166,9 @@ class SimWorkcell:
     def truth(self) -> Truth:
         """Return what is true now; positions are those at the beginning of the last step."""
         world = self.world
-        item = Body(
-            name="item",
-            shape=world.item.shape,
-            size_m=true_item_size_m(world),
-            X_bin_item=self._pose_in_bin("item"),
-            X_bin_start=self._start["item"],
-        )
-        contents = tuple(
-            Body(
-                name=c.name,
-                shape=c.shape,
-                size_m=c.size_m,
-                X_bin_item=self._pose_in_bin(c.name),
-                X_bin_start=self._start[c.name],
-            )
-            for c in world.contents
-        )
         X_bin_world = inverse(self.scene.X_world_bin)
+        item = self._body("item", world.item.shape, true_item_size_m(world), X_bin_world)
+        contents = tuple(self._body(c.name, c.shape, c.size_m, X_bin_world) for c in world.contents)
         bands = tuple(n @ X_bin_world[:3, :3].T + X_bin_world[:3, 3] for n in self.plant.band_nodes_m())
         names = ("blade", "belt_left", "belt_right", "tool")
         return Truth(
@@ -187,6 +180,21 @@ class SimWorkcell:
             peak_squeeze_n=self.plant.peak_squeeze_n,
             peak_touch_n={n: float(v) for n, v in zip(names, self.plant.peak_touch_n, strict=True)},
             contact_now_n=-np.array(self.plant.data.sensordata[15:18]),
+        )
+
+    def _body(self, name: str, shape: Shape, size_m: tuple[float, float, float], X_bin_world: Pose) -> Body:
+        model, data = self.plant.model, self.plant.data
+        low, high = reach(model, data, self._geoms[name], X_bin_world)
+        opened = sum(float(data.joint(joint).qpos[0]) for joint in spine_joints(name)) if shape is Shape.BOOK else 0.0
+        return Body(
+            name=name,
+            shape=shape,
+            size_m=size_m,
+            X_bin_item=self._pose_in_bin(name),
+            X_bin_start=self._start[name],
+            low_bin_m=low,
+            high_bin_m=high,
+            opened_rad=opened,
         )
 
     def render(self, view: View | str = View.FRONT, size_px: tuple[int, int] = (480, 360)) -> NDArray[np.uint8]:

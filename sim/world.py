@@ -17,7 +17,7 @@ from podhand.core.items import Item, Shape
 from podhand.core.poses import FloatArray, Pose, pose, rotation_rpy
 from podhand.core.tooling import Pod
 from podhand.sim.catalogue import CatalogueEntry, load_catalogue
-from podhand.sim.packing import MAX_GAP_RATIO, MIN_GAP_RATIO, Packing, pack
+from podhand.sim.packing import MAX_GAP_RATIO, MIN_GAP_RATIO, SOLID_SHARE, Packing, pack
 
 VERSION = "standard-1"
 SCENE_VERSION = "scene-1"
@@ -43,12 +43,14 @@ class ContentItem:
     edge_radius_m: float = 0.0
     """Of the four edges of a box at -z of its own frame: cartons and blister packs are not sharp, so that a blade can
     wedge under one that lies."""
+    form_seed: int = 0
+    """Draws an irregular item's pieces and centre of mass."""
 
     @property
     def volume_m3(self) -> float:
         """Volume of the solid."""
         x, y, z = self.size_m
-        return x * y * z * (pi / 4 if self.shape is Shape.CYLINDER else 1.0)
+        return x * y * z * SOLID_SHARE[self.shape]
 
     @property
     def y_extent_m(self) -> tuple[float, float]:
@@ -160,11 +162,8 @@ class World:
             **_chances(rng, item, pod, row, column),
         )
 
-
     @classmethod
-    def scene(
-        cls, item: Item, contents: Sequence[ContentItem], *, seed: int = 0, pod: Pod | None = None
-    ) -> "World":
+    def scene(cls, item: Item, contents: Sequence[ContentItem], *, seed: int = 0, pod: Pod | None = None) -> "World":
         """Return a world with a given item and given contents; everything else, all errors included, is the seed's.
 
         Args:

@@ -28,8 +28,9 @@ def test_bundled_catalogue_has_22_products_and_says_why_some_are_refused() -> No
     assert reasons["crayola_24_ct"] == ""
     assert "rolls" in reasons["rawlings_baseball"]
     assert "rolls" in reasons["scotch_duct_tape"]
-    assert "bag" in reasons["womens_knit_gloves"]
-    assert coverage(entries) == pytest.approx(13 / 22)
+    assert "longest side 359 mm" in reasons["creativity_chenille_stems"]
+    assert reasons["womens_knit_gloves"] == reasons["cloud_b_plush_bear"] == ""
+    assert coverage(entries) == pytest.approx(19 / 22)
 
 
 def test_sides_are_sorted_and_defaults_apply(tmp_path: Path) -> None:
@@ -45,7 +46,7 @@ def test_all_errors_are_listed_with_line_and_column(tmp_path: Path) -> None:
         "2:13 mass_kg - must be within 0.001 … 100 (got -1)",
         "3:1 sku - must be unique, first in line 2 (got 'a')",
         "4:7 width_mm - must be a number (got 'fifty')",
-        "4:20 shape - must be one of box, cylinder, sphere, bag, irregular (got 'cube')",
+        "4:20 shape - must be one of box, cylinder, sphere, bag, irregular, book (got 'cube')",
         "5:1 line - must have 6 fields, as the header (got 3)",
     ]
 
@@ -88,6 +89,12 @@ def test_binary_and_absent_files_are_refused(tmp_path: Path) -> None:
         ("x,80,70,70,0.2,cylinder", "rolls"),
         ("x,120,30,60,0.2,cylinder", "not round"),
         ("x,120,60,60,0.2,cylinder", ""),
+        ("x,70,70,70,0.2,sphere", "rolls"),
+        ("x,360,30,90,0.1,bag", "longest side"),
+        ("x,250,40,180,3.0,bag", ""),
+        ("x,160,60,120,0.2,irregular", ""),
+        ("x,250,30,180,0.9,book", ""),
+        ("x,250,12,180,0.3,book", "shortest side 12 mm is under"),
     ],
 )
 def test_eligibility(tmp_path: Path, row: str, reason: str) -> None:
