@@ -169,19 +169,21 @@ class BinModel:
             depth_m: how far in the space is needed, from the opening plane.
             height_m: up to which height it is needed, from the floor.
         """
-        front, blocked, free, seen = self._cut(depth_m, height_m)
+        front, blocked, free, seen = self._cut(depth_m, height_m, _LOW_M)
         blocks = tuple(self._block(first, last, blocked, front) for first, last in _runs(~free))
         return Layout(depth_m=depth_m, height_m=height_m, blocks=blocks, gaps=self._gaps(free, front, seen))
 
-    def gaps(self, *, depth_m: float, height_m: float) -> tuple[Gap, ...]:
-        """Return the gaps of ``layout`` alone."""
-        front, _, free, seen = self._cut(depth_m, height_m)
+    def gaps(self, *, depth_m: float, height_m: float, bottom_m: float = _LOW_M) -> tuple[Gap, ...]:
+        """Return the gaps of ``layout`` alone; ``bottom_m`` leaves out what is lower: the space over low things."""
+        front, _, free, seen = self._cut(depth_m, height_m, bottom_m)
         return self._gaps(free, front, seen)
 
-    def _cut(self, depth_m: float, height_m: float) -> tuple[FloatArray, BoolArray, BoolArray, FloatArray]:
+    def _cut(
+        self, depth_m: float, height_m: float, bottom_m: float
+    ) -> tuple[FloatArray, BoolArray, BoolArray, FloatArray]:
         """Return per slice along y: front, whether it is blocked, whether it is free, and how much of it was seen."""
-        front = self.front_profile(height_m)
-        seen = self.seen_profile(front, height_m)
+        front = self.front_profile(height_m, bottom_m)
+        seen = self.seen_profile(front, height_m, bottom_m)
         blocked = front < depth_m
         unseen = ~blocked & (seen < _MIN_SEEN_SHARE)
         blocked = _drop_short(blocked, int(np.ceil(_MIN_BLOCK_M / self.grid.step_m[1])))
@@ -217,9 +219,11 @@ class BinModel:
         """Free boxes over 60 % of the bin's depth and 70 % of its height: a summary for people."""
         return self.free_space(depth_m=0.6 * self.size_m[0], height_m=0.7 * self.size_m[2]).boxes
 
-    def free_width_m(self, y_low_m: float, y_high_m: float, *, depth_m: float, height_m: float) -> float:
-        """Return how much of an interval along y is free over a depth and height [m]."""
-        gaps = self.gaps(depth_m=depth_m, height_m=height_m)
+    def free_width_m(
+        self, y_low_m: float, y_high_m: float, *, depth_m: float, height_m: float, bottom_m: float = _LOW_M
+    ) -> float:
+        """Return how much of an interval along y is free over a depth, between two heights [m]."""
+        gaps = self.gaps(depth_m=depth_m, height_m=height_m, bottom_m=bottom_m)
         return sum(max(0.0, min(g.y_high_m, y_high_m) - max(g.y_low_m, y_low_m)) for g in gaps)
 
     def _levels(self, low_m: float, high_m: float) -> tuple[int, int]:

@@ -35,6 +35,8 @@ class FineGrid:
     """Surface points in slices of ``VOXEL_M`` x ``VOXEL_M / FINE_Y`` x ``VOXEL_M``."""
     seen_free: StateArray
     """Number of cameras that looked through cubes of ``VOXEL_M``."""
+    top_m: NDArray[np.float32]
+    """(nx, ny) height of the highest surface point per ``VOXEL_M`` along x and y [m], -1 where none was seen."""
     step_m: FloatArray
     """Size of a slice of ``hits`` (3,) [m]."""
     size_m: tuple[float, float, float]
@@ -97,19 +99,20 @@ def fine_grid(
     cubes = tuple(round(s / VOXEL_M) for s in size_m)
     seen = np.zeros(cubes, np.uint8)
     hits = np.zeros((cubes[0], cubes[1] * FINE_Y, cubes[2]), np.uint16)
+    top = np.full(cubes[:2], -1.0, np.float32)
     step = np.array([VOXEL_M, VOXEL_M / FINE_Y, VOXEL_M])
     for frame, X in zip(frames, X_bin_cameras, strict=True):
         depth = np.ascontiguousarray(frame.depth_m, dtype=np.float32)
-        _count_hits(depth, frame.K, X[:3, :3].copy(), X[:3, 3].copy(), hits, step, size_m[0], size_m[1], size_m[2])
+        _count_hits(depth, frame.K, X[:3, :3].copy(), X[:3, 3].copy(), hits, top, step, *size_m)
         Y = inverse(X)
         _carve(depth, frame.K, Y[:3, :3].copy(), Y[:3, 3].copy(), seen, VOXEL_M, size_m[1])
-    return FineGrid(hits=hits, seen_free=seen, step_m=step, size_m=size_m)
+    return FineGrid(hits=hits, seen_free=seen, top_m=top, step_m=step, size_m=size_m)
 
 
 @compiled
 def _count_hits(
-    depth: NDArray[np.float32], K: FloatArray, R: FloatArray, t: FloatArray, hits: CountArray, step: FloatArray,
-    lx: float, ly: float, lz: float,
+    depth: NDArray[np.float32], K: FloatArray, R: FloatArray, t: FloatArray, hits: CountArray,
+    top: NDArray[np.float32], step: FloatArray, lx: float, ly: float, lz: float,
 ) -> None:  # fmt: skip
     nx, ny, nz = hits.shape
     h, w = depth.shape
@@ -125,12 +128,14 @@ def _count_hits(
             z = (R[2, 0] * a + R[2, 1] * b + R[2, 2]) * d + t[2]
             if x < BAND_X_M[1] or x > lx - BACK_SKIN_M or abs(y) > ly / 2 - WALL_SKIN_M:
                 continue
-            if z < WALL_SKIN_M or z > lz - WALL_SKIN_M:
-                continue
             i = max(int(x / step[0]), 0)
             j = int((y + ly / 2) / step[1])
+            if i >= nx or j < 0 or j >= ny or z > lz - WALL_SKIN_M:
+                continue
+            if z > top[i, j // FINE_Y]:
+                top[i, j // FINE_Y] = max(z, 0.0)
             k = int(z / step[2])
-            if i < nx and 0 <= j < ny and k < nz and hits[i, j, k] < 65535:
+            if z >= WALL_SKIN_M and k < nz and hits[i, j, k] < 65535:
                 hits[i, j, k] += 1
 
 

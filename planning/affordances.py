@@ -62,6 +62,23 @@ class StowRules:
     """What a gap does not give when it closes: blocks turn a little and are not plane."""
     max_force_share: float = 0.75
     """Of the sweep's force limit that the predicted force may reach; the rest is for what is not known."""
+    stack_drop_m: float = 0.010
+    """An item that is put on top of something enters this high over it."""
+    stack_search_m: float = 0.010
+    """It is lowered so much deeper than the top was seen, in search of it."""
+    stack_reach_m: float = 0.025
+    """Its end reaches so far over what shall carry it when that is felt for; its setback between the paddles counts."""
+    most_out: float = 0.6
+    """Share of its length that may be out of the paddles then."""
+    stack_blind_m: float = 0.004
+    """Where the item is too short to feel with, it is let go this high over what was seen."""
+    least_carried: float = 0.70
+    """Share of an item's length that must rest on what carries it."""
+    most_uneven_m: float = 0.003
+    """Standard deviation of the heights of what carries an item."""
+    max_tilt_rad: float = 0.436
+    """Largest roll of an item into a slanted gap."""
+    tilt_step_rad: float = 0.0873
 
     def __post_init__(self) -> None:
         """Check the names."""
@@ -120,6 +137,8 @@ def space_for(item: Item, rules: StowRules) -> tuple[float, float]:
 def direct_stows(model: BinModel, item: Item, rules: StowRules) -> list[DirectStow]:
     """Return the gaps wide enough for the item, most clearance first."""
     depth_m, height_m = space_for(item, rules)
+    if height_m > model.size_m[2]:
+        return []
     found = []
     for gap in model.gaps(depth_m=depth_m, height_m=height_m):
         clearance = (gap.width_m - item.width_m) / 2
@@ -149,6 +168,8 @@ def sweeps(
 ) -> tuple[list[Sweep], list[NoSweep]]:
     """Return the sweeps that make room, and why the other gaps and directions do not."""
     depth_m, height_m = space_for(item, rules)
+    if height_m > model.size_m[2]:
+        return [], []
     blade_top = rules.item_bottom_m + rules.tool_over_item_bottom_m + tool.blade_half_height_m
     layout = model.layout(depth_m=depth_m, height_m=max(height_m, blade_top))
     search = _SweepSearch(model=model, layout=layout, item=item, tool=tool, rules=rules, force_limit_n=force_limit_n)

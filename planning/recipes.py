@@ -3,6 +3,7 @@
 from podhand.core.poses import Pose
 from podhand.core.station import Station
 from podhand.planning.motion import JointPath
+from podhand.planning.stow import StowKind
 from podhand.planning.stow_motions import ReturnMotions
 from podhand.planning.thinking import Thought, hook_places
 from podhand.primitives.base import Matrix, Primitive
@@ -17,6 +18,8 @@ from podhand.primitives.catalogue import (
     ReceiveItem,
     Retract,
     ReturnItem,
+    Slot,
+    Stack,
     Sweep,
     Verify,
 )
@@ -64,12 +67,25 @@ def stow_recipe(station: Station, thought: Thought) -> Recipe:
         par(take, OpenBands(positions_base_m=hook[1:])),
         go,
         *make_room,
+        *_place(thought),
         EjectItem(),
         Retract(to_x_bin_m=request.retreat_x_bin_m),
         par(CloseBands(positions_base_m=hook[-2::-1]), Park(waypoints_rad=joints(motions.to_park))),
     )
     back = Park(waypoints_rad=tuple(reversed(joints(motions.to_infeed))))
     return Recipe(name="stow", root=guarded(body, back))
+
+
+def _place(thought: Thought) -> list[Primitive]:
+    """Return the fine positioning at the mouth: down onto what carries the item, or rolled into a slanted gap."""
+    plan, motions = thought.plan, thought.motions
+    assert plan is not None and motions is not None
+    if motions.place is None:
+        return []
+    X_goal = matrix(motions.place.X_base_goal)
+    if plan.kind is StowKind.SLOT:
+        return [Slot(X_base_tool_slant=X_goal, X_base_tool_upright=matrix(motions.place.X_base_start))]
+    return [Stack(X_base_tool_low=X_goal, out_m=plan.out_m, feel=plan.out_m > 0.0)]
 
 
 def look_recipe(settle_s: float) -> Recipe:

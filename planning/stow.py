@@ -2,14 +2,19 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
-from math import erf, pi, sqrt
+from math import cos, degrees, erf, pi, sin, sqrt
 
 from podhand.core.errors import PlanningError
 from podhand.core.items import Item
 from podhand.core.ports import PresentedItem
 from podhand.core.tooling import StowTool
 from podhand.perception.bin_model import BinModel, Block
+from podhand.perception.slants import Slant, rolled_size_m
 from podhand.planning.affordances import DirectStow, NoSweep, StowRules, Sweep, direct_stows, space_for, sweeps
+from podhand.planning.placing import Stack, lowest_slot_m, slots, stacks
+
+DIRECT_BONUS = 0.02
+"""What a direct stow is worth over another way with the same prediction: it moves nothing and takes least time."""
 
 
 class StowKind(StrEnum):
@@ -48,7 +53,8 @@ class StowPlan:
 
     A sweep goes: tool to ``y_entry_m``, blade out to ``blade_reach_m``, tool by ``sweep_direction *
     sweep_distance_m``, then, unless ``blade_stays``, blade in and tool to ``y_eject_m``; the belts run; the blade, if
-    out, is un-pressed and comes in. A direct stow goes to ``y_eject_m`` and runs the belts.
+    out, is un-pressed and comes in. Every other stow goes to ``y_eject_m`` and runs the belts: into a gap, rolled by
+    ``tilt_rad`` into a slanted one, or on top of something ``support_z_m`` high.
     """
 
     kind: StowKind
@@ -57,7 +63,9 @@ class StowPlan:
     mouth_x_m: float
     tool_z_m: float
     y_eject_m: float
-    """Tool and item middle while the belts run."""
+    """Tool while the belts run."""
+    y_item_m: float
+    """Middle of the item while the belts run; differs from the tool's when it is tilted."""
     y_entry_m: float
     """Tool while the blade enters; equals ``y_eject_m`` for a direct stow."""
     blade_y_m: float
@@ -80,6 +88,14 @@ class StowPlan:
     moved_blocks: tuple[Block, ...]
     reason: str
     """Why this plan, in words."""
+    tilt_rad: float = 0.0
+    """Roll of tool and item at the bin, beyond ``roll_rad``; positive leans the item's upper end to -y."""
+    support_z_m: float = 0.0
+    """Height of what the item is put on; 0 is the floor."""
+    out_m: float = 0.0
+    """How far the item is let out over what carries it, to feel for it; 0: not felt for."""
+    lower_m: float = 0.0
+    """How far the tool goes down at the mouth, at most, until the item is carried."""
 
     @property
     def sweep_needed(self) -> bool:
@@ -88,10 +104,11 @@ class StowPlan:
 
     @property
     def item_place_m(self) -> tuple[tuple[float, float, float], tuple[float, float, float]]:
-        """Corners (low, high) in the bin frame [m] of where the item should stand at last, on the floor."""
-        length, width, height = self.item_size_m
-        front = 0.004
-        return (front, self.y_eject_m - width / 2, 0.0), (front + length, self.y_eject_m + width / 2, height)
+        """Corners (low, high) in the bin frame [m] of where the item should be at last."""
+        front, length = 0.004, self.item_size_m[0]
+        width, height = rolled_size_m(*self.item_size_m[1:], self.tilt_rad)
+        y = self.y_item_m
+        return (front, y - width / 2, self.support_z_m), (front + length, y + width / 2, self.support_z_m + height)
 
 
 def plan_stow(
@@ -102,14 +119,30 @@ def plan_stow(
     force_limit_n: float,
     rules: StowRules | None = None,
 ) -> StowPlan | Refusal:
-    """Decide how to stow an item: directly into a gap, else by the sweep with the best prediction, else not.
+    """Decide how to stow an item: the way with the best prediction of all that are possible, or not at all.
+
+    Args and errors as of ``rank_stows``.
+    """
+    ranked = rank_stows(model, presented, tool=tool, force_limit_n=force_limit_n, rules=rules)
+    return ranked if isinstance(ranked, Refusal) else ranked[0]
+
+
+def rank_stows(
+    model: BinModel,
+    presented: PresentedItem,
+    *,
+    tool: StowTool,
+    force_limit_n: float,
+    rules: StowRules | None = None,
+) -> list[StowPlan] | Refusal:
+    """Return the best plan of every kind that is possible, best prediction first, or why there is none.
 
     Args:
         model: the bin as seen.
         presented: the waiting item as its scanner knows it.
         tool: geometry of paddles and blade.
         force_limit_n: limit of the sweep on the filtered force [N], > 0.
-        rules: margins and beliefs; the defaults when None.
+        rules: margins and beliefs, and what may be used; the defaults when None.
 
     Raises:
         PlanningError: the force limit is not positive.
@@ -123,21 +156,29 @@ def plan_stow(
     refusal = _does_not_fit_at_all(model, item, tool, rules)
     if refusal:
         return refusal
-    direct = direct_stows(model, item, rules)
-    if direct:
-        return _direct_plan(direct[0], item, rules)
-    found, failed = (
-        sweeps(model, item, tool, rules, force_limit_n=force_limit_n) if "sweep" in rules.moves else ([], [])
-    )
-    if found:
-        best = max(found, key=lambda s: _sweep_success(s, item, rules, force_limit_n))
-        return _sweep_plan(best, item, tool, rules, force_limit_n)
-    return _refuse(model, item, rules, failed)
+    plans = [_direct_plan(stow, item, rules) for stow in direct_stows(model, item, rules)]
+    failed: list[NoSweep] = []
+    if "sweep" in rules.moves:
+        found, failed = sweeps(model, item, tool, rules, force_limit_n=force_limit_n)
+        plans += [_sweep_plan(sweep, item, tool, rules, force_limit_n) for sweep in found]
+    if "stack" in rules.moves:
+        plans += [_stack_plan(stack, item, rules) for stack in stacks(model, item, rules)]
+    if "slot" in rules.moves:
+        plans += [_slot_plan(slant, item, rules) for slant in slots(model, item, rules)]
+    best = {plan.kind: plan for plan in sorted(plans, key=_worth)}
+    ranked = sorted(best.values(), key=_worth, reverse=True)
+    return ranked or _refuse(model, item, rules, failed)
+
+
+def _worth(plan: StowPlan) -> float:
+    return plan.predicted_success + (DIRECT_BONUS if plan.kind is StowKind.DIRECT else 0.0)
 
 
 def _does_not_fit_at_all(model: BinModel, item: Item, tool: StowTool, rules: StowRules) -> Refusal | None:
     lx, _, lz = model.size_m
     depth, height = space_for(item, rules)
+    if "slot" in rules.moves:
+        height = min(height, lowest_slot_m(item, rules))
     if not tool.min_opening_m <= item.width_m <= tool.max_opening_m:
         return Refusal(
             kind=RefusalKind.ITEM_NOT_HANDLED,
@@ -158,15 +199,33 @@ def _does_not_fit_at_all(model: BinModel, item: Item, tool: StowTool, rules: Sto
 
 
 def _direct_plan(stow: DirectStow, item: Item, rules: StowRules) -> StowPlan:
-    gap = stow.gap
+    return _placed_plan(
+        StowKind.DIRECT, item, rules,
+        y_m=stow.y_item_m, z_m=rules.item_bottom_m + item.height_m / 2,
+        clearance_m=stow.clearance_m,
+        success=_fit_chance(stow.clearance_m) * _band_chance(stow.y_item_m, item.width_m / 2, rules),
+        reason=f"a gap of {1e3 * stow.gap.width_m:.0f} mm takes the item of {1e3 * item.width_m:.0f} mm with "
+        f"{1e3 * stow.clearance_m:.0f} mm on each side",
+    )  # fmt: skip
+
+
+def _placed_plan(
+    kind: StowKind, item: Item, rules: StowRules, *, y_m: float, z_m: float, clearance_m: float, success: float,
+    reason: str, tilt_rad: float = 0.0, support_z_m: float = 0.0, out_m: float = 0.0, lower_m: float = 0.0,
+) -> StowPlan:  # fmt: skip
+    """Return a plan that ejects the item with its middle at (y, z), rolled by a tilt."""
+    # The middle of a held item is over the tool's origin by this, along the item's height.
+    over_m = item.height_m / 2 - rules.tool_over_item_bottom_m
+    y_tool_m = y_m + over_m * sin(tilt_rad)
     return StowPlan(
-        kind=StowKind.DIRECT,
+        kind=kind,
         roll_rad=0.0,
         mouth_x_m=rules.mouth_x_m,
-        tool_z_m=rules.item_bottom_m + rules.tool_over_item_bottom_m,
-        y_eject_m=stow.y_item_m,
-        y_entry_m=stow.y_item_m,
-        blade_y_m=stow.y_item_m,
+        tool_z_m=z_m - over_m * cos(tilt_rad),
+        y_eject_m=y_tool_m,
+        y_item_m=y_m,
+        y_entry_m=y_tool_m,
+        blade_y_m=y_tool_m,
         blade_reach_m=0.0,
         blade_extension_m=0.0,
         sweep_direction=0,
@@ -174,12 +233,65 @@ def _direct_plan(stow: DirectStow, item: Item, rules: StowRules) -> StowPlan:
         blade_stays=False,
         item_size_m=item.size_m,
         predicted_force_n=0.0,
-        predicted_clearance_m=stow.clearance_m,
-        predicted_success=_fit_chance(stow.clearance_m) * _band_chance(stow.y_item_m, item.width_m / 2, rules),
+        predicted_clearance_m=clearance_m,
+        predicted_success=success,
         moved_blocks=(),
-        reason=f"a gap of {1e3 * gap.width_m:.0f} mm takes the item of {1e3 * item.width_m:.0f} mm with "
-        f"{1e3 * stow.clearance_m:.0f} mm on each side",
+        reason=reason,
+        tilt_rad=tilt_rad,
+        support_z_m=support_z_m,
+        out_m=out_m,
+        lower_m=lower_m,
     )
+
+
+def _stack_plan(stack: Stack, item: Item, rules: StowRules) -> StowPlan:
+    support = stack.support
+    width, height = rolled_size_m(item.width_m, item.height_m, stack.tilt_rad)
+    out_m = _out_m(support.front_x_m, item, rules)
+    lying = ", lying on its side" if stack.tilt_rad else ""
+    return _placed_plan(
+        StowKind.STACK, item, rules,
+        y_m=support.y_m, z_m=support.top_z_m + rules.stack_drop_m + height / 2, tilt_rad=stack.tilt_rad,
+        support_z_m=support.top_z_m, out_m=out_m,
+        lower_m=rules.stack_drop_m + (rules.stack_search_m if out_m else -rules.stack_blind_m),
+        clearance_m=min(support.clearance_m, 2 * rules.wish_side_m),
+        success=_stack_success(stack, item, rules, width, height),
+        reason=f"the item goes on top of what is {1e3 * support.top_z_m:.0f} mm high{lying}, "
+        f"{100 * support.carried_share:.0f} % of its length carried, "
+        f"with {1e3 * support.clearance_m:.0f} mm on each side",
+    )  # fmt: skip
+
+
+def _out_m(front_x_m: float, item: Item, rules: StowRules) -> float:
+    """Return how far an item must come out to reach over what begins at ``front_x_m``; 0 when it is too short."""
+    wish = front_x_m + rules.stack_reach_m - rules.mouth_x_m
+    return wish if rules.feeling and wish <= rules.most_out * item.length_m else 0.0
+
+
+def _slot_plan(slant: Slant, item: Item, rules: StowRules) -> StowPlan:
+    leans = "right" if slant.tilt_rad > 0.0 else "left"
+    width = rolled_size_m(item.width_m, item.height_m, slant.tilt_rad)[0]
+    success = 0.97 * _fit_chance(slant.clearance_m) * _band_chance(slant.y_m, width / 2, rules)
+    return _placed_plan(
+        StowKind.SLOT, item, rules,
+        y_m=slant.y_m, z_m=slant.z_m, tilt_rad=slant.tilt_rad, clearance_m=slant.clearance_m,
+        success=success,
+        reason=f"a slanted gap takes the item when it leans {degrees(abs(slant.tilt_rad)):.0f}° to the {leans}, with "
+        f"at least {1e3 * slant.clearance_m:.0f} mm on each side",
+    )  # fmt: skip
+
+
+def _stack_success(stack: Stack, item: Item, rules: StowRules, width_m: float, height_m: float) -> float:
+    """Return a prediction from clearance, and from how level, wide and low the item's place is."""
+    support = stack.support
+    fit = _fit_chance(min(support.clearance_m, rules.wish_side_m))
+    carried = 1.0 - 0.5 * max(0.0, 0.95 - support.carried_share)
+    slender = height_m / min(width_m, support.width_m)
+    pillar = support.top_z_m / min(support.width_m, support.depth_m)
+    stands = 1.0 - 0.08 * max(0.0, slender - 2.0) - 0.06 * max(0.0, pillar - 1.5)
+    level = 1.0 - 20.0 * max(0.0, support.flatness_m - 0.001)
+    bands = _band_chance(support.y_m, width_m / 2, rules)
+    return max(0.0, 0.97 * fit * carried * stands * level * bands)
 
 
 def _sweep_plan(sweep: Sweep, item: Item, tool: StowTool, rules: StowRules, force_limit_n: float) -> StowPlan:
@@ -192,6 +304,7 @@ def _sweep_plan(sweep: Sweep, item: Item, tool: StowTool, rules: StowRules, forc
         mouth_x_m=rules.mouth_x_m,
         tool_z_m=rules.item_bottom_m + rules.tool_over_item_bottom_m,
         y_eject_m=sweep.y_item_m,
+        y_item_m=sweep.y_item_m,
         y_entry_m=sweep.blade_y_m - sweep.direction * offset,
         blade_y_m=sweep.blade_y_m,
         blade_reach_m=sweep.blade_reach_m,

@@ -11,7 +11,7 @@ from podhand.core.poses import FloatArray, Pose
 from podhand.core.tooling import StowTool
 from podhand.planning.cell_model import CellState, HeldItem, WaitingItem, roll_pose
 from podhand.planning.motion import PARK_Q_RAD, JointPath, LinePath, MotionPlanner
-from podhand.planning.stow import StowPlan
+from podhand.planning.stow import StowKind, StowPlan
 
 Point = tuple[float, float, float]
 
@@ -49,6 +49,12 @@ class StowMotionRequest:
     """Mouth where the item is ejected."""
     blade_extension_m: float
     """While it sweeps; 0 when it does not."""
+    tilt_rad: float = 0.0
+    """Roll of the tool beyond ``roll_rad`` where the item is ejected."""
+    rolls_at_mouth: bool = False
+    """True: the tool comes to the mouth upright and rolls there; False: it comes rolled."""
+    lower_m: float = 0.0
+    """How far the tool may go down from where it ejects, in search of what shall carry the item."""
     blade_stays: bool = False
     """The blade stays out between the end of the sweep and the ejection."""
     hook_hold_m: Point | None = None
@@ -101,6 +107,9 @@ class StowMotionRequest:
             sweep_end_bin_m=mouth(plan.y_entry_m + plan.sweep_direction * plan.sweep_distance_m),
             eject_bin_m=mouth(plan.y_eject_m),
             blade_extension_m=plan.blade_extension_m,
+            tilt_rad=plan.tilt_rad,
+            rolls_at_mouth=plan.kind is StowKind.SLOT,
+            lower_m=plan.lower_m,
             blade_stays=plan.blade_stays,
             hook_hold_m=hook_hold_m,
             hook_travel_m=hook_travel_m,
@@ -124,6 +133,8 @@ class StowMotions:
     """Sideways with the blade in the bin; None without a sweep."""
     shift: LinePath | None
     """From the end of the sweep to where the item is ejected; None when that is the same place."""
+    place: LinePath | None
+    """At the mouth: down onto what carries the item, or rolled into a slanted gap; None when neither."""
     retreat: LinePath
     """Empty tool away from the bin."""
     to_park: JointPath
@@ -177,10 +188,13 @@ def plan_stow_motions(
     _check(planner, request)
     states = _States(planner, request)
     X_receive, X_behind, X_lifted = _infeed_poses(planner, request)
-    X_before = _at_x(request, request.entry_bin_m, request.approach_x_bin_m)
-    X_entry = bin_pose(request.X_base_bin, request.entry_bin_m, request.roll_rad)
-    X_eject = bin_pose(request.X_base_bin, request.eject_bin_m, request.roll_rad)
-    X_away = _at_x(request, request.eject_bin_m, request.retreat_x_bin_m)
+    roll_rad = request.roll_rad + request.tilt_rad
+    comes_rad = request.roll_rad if request.rolls_at_mouth else roll_rad
+    X_before = _at_x(request, request.entry_bin_m, request.approach_x_bin_m, comes_rad)
+    X_entry = bin_pose(request.X_base_bin, request.entry_bin_m, comes_rad)
+    X_ahead = bin_pose(request.X_base_bin, request.eject_bin_m, comes_rad)
+    X_eject = bin_pose(request.X_base_bin, request.eject_bin_m, roll_rad)
+    X_away = _at_x(request, request.eject_bin_m, request.retreat_x_bin_m, roll_rad)
     to_infeed = _joint(planner, "way to the infeed", q_now_rad, X_behind, states.empty_at_infeed)
     forward = _line(planner, "way over the item", X_behind, X_receive, to_infeed.waypoints_rad, states.empty_at_infeed)
     lift = _line(
@@ -189,22 +203,29 @@ def plan_stow_motions(
     to_bin = _joint(planner, "way to the bin", lift.waypoints_rad[-1], X_before, states.held_on_the_way)
     approach = _line(planner, "approach to the bin", X_before, X_entry, to_bin.waypoints_rad, states.held_at_bin)
     at_bin, sweep, shift = approach, None, None
-    X_swept = bin_pose(request.X_base_bin, request.sweep_end_bin_m, request.roll_rad)
+    X_swept = bin_pose(request.X_base_bin, request.sweep_end_bin_m, comes_rad)
     if request.blade_extension_m > 0.0:
         sweep = at_bin = _line(
             planner, "sweep", X_entry, X_swept, at_bin.waypoints_rad, states.sweeping, near_m=BLADE_CLEARANCE_M
         )
-    if np.linalg.norm(X_eject[:3, 3] - X_swept[:3, 3]) > 1e-4:
+    if np.linalg.norm(X_ahead[:3, 3] - X_swept[:3, 3]) > 1e-4:
         state = states.sweeping if request.blade_stays else states.held_at_bin
         shift = at_bin = _line(
-            planner, "way to the place of ejection", X_swept, X_eject, at_bin.waypoints_rad, state,
+            planner, "way to the place of ejection", X_swept, X_ahead, at_bin.waypoints_rad, state,
             near_m=BLADE_CLEARANCE_M,
         )  # fmt: skip
+    place = None
+    if request.rolls_at_mouth:
+        place = at_bin = _line(planner, "roll at the mouth", X_ahead, X_eject, at_bin.waypoints_rad, states.held_at_bin)
+    elif request.lower_m > 0.0:
+        X_low = X_eject.copy()
+        X_low[:3, 3] -= request.lower_m * request.X_base_bin[:3, 2]
+        place = _line(planner, "way down", X_eject, X_low, at_bin.waypoints_rad, states.held_at_bin)
     retreat = _line(planner, "retreat from the bin", X_eject, X_away, at_bin.waypoints_rad, states.empty_at_bin)
     to_park = _joint(planner, "way to park", retreat.waypoints_rad[-1], q_park_rad, states.empty_on_the_way)
     return StowMotions(
         to_infeed=to_infeed, forward=forward, lift=lift, to_bin=to_bin, approach=approach, sweep=sweep,
-        shift=shift, retreat=retreat, to_park=to_park,
+        shift=shift, place=place, retreat=retreat, to_park=to_park,
     )  # fmt: skip
 
 
@@ -274,7 +295,9 @@ def _check(planner: MotionPlanner, request: StowMotionRequest) -> None:
     length, width, _ = request.item_size_m
     tool = planner.cell.tool
     if abs(np.sin(request.roll_rad)) > 1e-6:
-        raise PlanningError(f"roll_rad must be 0 or {pi:.4f} (got {request.roll_rad}): the blade stands upright")
+        raise PlanningError(
+            f"roll_rad must be 0 or {pi:.4f} (got {request.roll_rad}): the item stands upright on the infeed"
+        )
     if not width < request.receive_opening_m <= tool.max_opening_m:
         raise PlanningError(
             f"receive_opening_m must be over the item's width {width:.3f} m and at most {tool.max_opening_m} m "
@@ -296,8 +319,8 @@ def _infeed_poses(planner: MotionPlanner, request: StowMotionRequest) -> tuple[P
     return X_receive, X_behind, X_lifted
 
 
-def _at_x(request: StowMotionRequest, mouth_bin_m: Point, x_bin_m: float) -> Pose:
-    return bin_pose(request.X_base_bin, (x_bin_m, mouth_bin_m[1], mouth_bin_m[2]), request.roll_rad)
+def _at_x(request: StowMotionRequest, mouth_bin_m: Point, x_bin_m: float, roll_rad: float) -> Pose:
+    return bin_pose(request.X_base_bin, (x_bin_m, mouth_bin_m[1], mouth_bin_m[2]), roll_rad)
 
 
 def _joint(planner: MotionPlanner, name: str, q_start_rad: FloatArray, goal: FloatArray, state: CellState) -> JointPath:

@@ -14,7 +14,7 @@ from podhand.perception.bin_model import BinModel, estimate_bin
 from podhand.planning.affordances import StowRules
 from podhand.planning.cell_model import CellModel
 from podhand.planning.motion import MotionPlanner
-from podhand.planning.stow import Refusal, StowPlan, plan_stow
+from podhand.planning.stow import Refusal, StowPlan, rank_stows
 from podhand.planning.stow_motions import Point, StowMotionRequest, StowMotions, plan_stow_motions
 
 
@@ -55,11 +55,12 @@ def think(
     begin = time.perf_counter()
     model = estimate_bin(frames, X_world_bin_nominal, station.pod.bin_size_m, register=register)
     X_base_bin = inverse(X_world_base) @ model.X_world_bin
-    decision = plan_stow(model, presented, tool=station.tool, force_limit_n=station.forces.sweep_n, rules=rules)
-    plan = decision if isinstance(decision, StowPlan) else None
+    decision = rank_stows(model, presented, tool=station.tool, force_limit_n=station.forces.sweep_n, rules=rules)
+    plans = [] if isinstance(decision, Refusal) else decision
+    plan = plans[0] if plans else None
     refusal = decision.reason if isinstance(decision, Refusal) else ""
     request, motions = None, None
-    for variant in _variants(plan):
+    for variant in (variant for ranked in plans for variant in _variants(ranked)):
         request = motion_request(station, variant, presented, X_base_bin, float(X_world_base[2, 3]))
         park = np.array(station.arm.park_q_rad)
         try:
@@ -80,10 +81,8 @@ def think(
     )
 
 
-def _variants(plan: StowPlan | None) -> list[StowPlan]:
+def _variants(plan: StowPlan) -> list[StowPlan]:
     """Return the ways to carry out a plan; without a sweep the blade may be on either side of the item."""
-    if plan is None:
-        return []
     return [plan] if plan.sweep_needed else [plan, replace(plan, roll_rad=pi - plan.roll_rad)]
 
 

@@ -1,0 +1,71 @@
+"""Places other than an upright gap: on top of what is there, and tilted between others."""
+
+from dataclasses import dataclass
+from math import pi
+
+from podhand.core.items import Item, Shape
+from podhand.perception.bin_model import BinModel
+from podhand.perception.slants import Slant, find_slants, rolled_size_m
+from podhand.perception.supports import Support, find_supports
+from podhand.planning.affordances import StowRules
+
+_LYING_RAD = pi / 2
+_ROUND = frozenset({Shape.CYLINDER, Shape.SPHERE})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stack:
+    """The item on top of something."""
+
+    support: Support
+    tilt_rad: float
+    """0: upright as it is held; ±pi/2: lying on its largest side."""
+
+
+def stacks(model: BinModel, item: Item, rules: StowRules) -> list[Stack]:
+    """Return the places on top of things that would carry the item, upright or lying; round items have none."""
+    if item.shape in _ROUND:
+        return []
+    found = []
+    for tilt in (0.0, _LYING_RAD, -_LYING_RAD):
+        width, height = rolled_size_m(item.width_m, item.height_m, tilt)
+        places = find_supports(
+            model,
+            length_m=item.length_m,
+            width_m=width,
+            height_m=rules.stack_drop_m + height + rules.height_margin_m,
+            side_m=rules.min_side_m,
+        )
+        found += [
+            Stack(support=s, tilt_rad=tilt)
+            for s in places
+            if s.middle_carried and s.carried_share >= rules.least_carried and s.flatness_m <= rules.most_uneven_m
+        ]
+    return found
+
+
+def slots(model: BinModel, item: Item, rules: StowRules) -> list[Slant]:
+    """Return the slanted gaps that take the item, with its rolls."""
+    if item.shape in _ROUND:
+        return []
+    return find_slants(
+        model,
+        depth_m=item.length_m + rules.depth_margin_m,
+        width_m=item.width_m,
+        height_m=item.height_m,
+        bottom_m=rules.item_bottom_m,
+        over_m=rules.height_margin_m,
+        tilts_rad=_tilts_rad(rules),
+        sides_m=(rules.min_side_m, (rules.min_side_m + rules.wish_side_m) / 2, rules.wish_side_m),
+    )
+
+
+def lowest_slot_m(item: Item, rules: StowRules) -> float:
+    """Return the height over the floor [m] that an item needs at the roll that makes it lowest."""
+    rolled = (rolled_size_m(item.width_m, item.height_m, tilt)[1] for tilt in (0.0, *_tilts_rad(rules)))
+    return rules.item_bottom_m + min(rolled) + rules.height_margin_m
+
+
+def _tilts_rad(rules: StowRules) -> tuple[float, ...]:
+    steps = int(rules.max_tilt_rad / rules.tilt_step_rad + 1e-9)
+    return tuple(sign * k * rules.tilt_step_rad for k in range(1, steps + 1) for sign in (-1.0, 1.0))
