@@ -9,7 +9,7 @@ ITEMS  ?= 5
 SEED   ?= 4
 
 .DEFAULT_GOAL := help
-.PHONY: help stow test test-cpp lint format bench nightly build clean
+.PHONY: help stow test test-cpp lint format realtime bench nightly build clean
 
 help: ## say what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -37,6 +37,9 @@ format: $(LINT_STAMP) ## write what the formatters want
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 	@find cpp -name '*.?pp' | xargs $(BIN)/clang-format -i
+
+realtime: build ## prove with clang-22 and valgrind that the tick does not block, and what it costs
+	@$(BIN)/python cpp/tests/check_realtime.py
 
 bench: build ## tick and plain step beside numba and numpy
 	@$(BIN)/podhand bench loop

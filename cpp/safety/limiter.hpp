@@ -39,6 +39,7 @@
 #pragma once
 
 #include <podhand/exchange.hpp>
+#include <podhand/realtime.hpp>
 
 #include <cstdint>
 
@@ -81,11 +82,11 @@ class Limiter {
   [[nodiscard]] bool configure(const LimiterConfig& config) noexcept;
   /// Real-time. Starts from standing set-points: kAxes values, positions [rad or m]; for a speed axis the speed in
   /// force [m/s] (not the distance travelled). Not ready when a present axis is not finite.
-  void seed(const double* positions) noexcept;
+  void seed(const double* positions) noexcept PODHAND_NONBLOCKING;
   /// Real-time: no heap, lock, exception, system call; bounded work. One step.
   /// @param desired kAxes set-points; entries of absent axes are ignored
   /// @param out     kAxes set-points to send, may be `desired` itself
-  [[nodiscard]] Result step(const double* desired, double dt_s, double* out) noexcept;
+  [[nodiscard]] Result step(const double* desired, double dt_s, double* out) noexcept PODHAND_NONBLOCKING;
   /// Smallest alpha of the last step, 1 when idle, 0 when a group brakes.
   [[nodiscard]] double scale() const noexcept { return scale_; }
   /// Axis behind scale(), kToolSpeed, or -1 when idle.
@@ -94,17 +95,20 @@ class Limiter {
  private:
   struct Group;
   struct Range;
-  [[nodiscard]] bool stands(const Group& group, const double* desired) const noexcept;
-  [[nodiscard]] bool scale_group(const Group& group, const double* desired, double dt_s, double* out) noexcept;
-  [[nodiscard]] bool scale_belt(int axis, double desired, double dt_s, double* out) noexcept;
-  void brake_group(const Group& group, double dt_s, double* out) noexcept;
-  void brake_belt(int axis, double dt_s, double* out) noexcept;
-  [[nodiscard]] double stop_time(const Group& group, const double* speed) const noexcept;
-  void limit_axis(int axis, double speed, double stop_time_s, double dt_s, Range& range) const noexcept;
-  [[nodiscard]] double tool_speed_factor(const double* speed, double stop_time_s, double dt_s) const noexcept;
+  [[nodiscard]] bool stands(const Group& group, const double* desired) const noexcept PODHAND_NONBLOCKING;
+  [[nodiscard]] bool scale_group(const Group& group, const double* desired, double dt_s,
+                                 double* out) noexcept PODHAND_NONBLOCKING;
+  [[nodiscard]] bool scale_belt(int axis, double desired, double dt_s, double* out) noexcept PODHAND_NONBLOCKING;
+  void brake_group(const Group& group, double dt_s, double* out) noexcept PODHAND_NONBLOCKING;
+  void brake_belt(int axis, double dt_s, double* out) noexcept PODHAND_NONBLOCKING;
+  [[nodiscard]] double stop_time(const Group& group, const double* speed) const noexcept PODHAND_NONBLOCKING;
+  void limit_axis(int axis, double speed, double stop_time_s, double dt_s,
+                  Range& range) const noexcept PODHAND_NONBLOCKING;
+  [[nodiscard]] double tool_speed_factor(const double* speed, double stop_time_s,
+                                         double dt_s) const noexcept PODHAND_NONBLOCKING;
   [[nodiscard]] double pursuit_factor(const Group& group, const double* desired, const double* speed, double cap,
-                                      double stop_time_s, double dt_s) const noexcept;
-  void note(double scale, int axis) noexcept;
+                                      double stop_time_s, double dt_s) const noexcept PODHAND_NONBLOCKING;
+  void note(double scale, int axis) noexcept PODHAND_NONBLOCKING;
 
   LimiterConfig config_{};
   double reach_m_[kMaxArmJoints]{};  ///< length of the chain from joint i to the tool

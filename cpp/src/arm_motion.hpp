@@ -1,6 +1,8 @@
 /// Motion of the arm in one segment: reference, laws, yield, stop, retreat. Gives joint speeds.
 #pragma once
 
+#include <podhand/realtime.hpp>
+
 #include "force_guard.hpp"
 #include "ramps.hpp"
 #include "tick.hpp"
@@ -18,18 +20,18 @@ class ArmMotion {
   /// Begins a segment from the set-points in force. Real-time.
   /// @param mismatch out: distance of the start [m or rad], when false
   /// @return false when path or profile do not start where the arm is
-  [[nodiscard]] bool start(const Segment& segment, const Tick& tick, double& mismatch) noexcept;
+  [[nodiscard]] bool start(const Segment& segment, const Tick& tick, double& mismatch) noexcept PODHAND_NONBLOCKING;
   /// One step of the running segment, after observe() in the same tick. Real-time.
-  void step(const Segment& segment, const Tick& tick) noexcept;
+  void step(const Segment& segment, const Tick& tick) noexcept PODHAND_NONBLOCKING;
 
   /// Begins a jerk-limited stop along the present direction of all joints; `fast` uses all the axes can.
-  void begin_stop(const Segment& segment, const Tick& tick, bool fast) noexcept;
+  void begin_stop(const Segment& segment, const Tick& tick, bool fast) noexcept PODHAND_NONBLOCKING;
   /// One step of the stop, after observe(); keeps yielding to force above the limits. Real-time.
-  void step_stop(const Segment& segment, const Tick& tick) noexcept;
+  void step_stop(const Segment& segment, const Tick& tick) noexcept PODHAND_NONBLOCKING;
   [[nodiscard]] bool standing() const noexcept { return standing_; }
   /// Begins a retreat of at most `distance_m` along the force that the world exerts now.
-  void begin_retreat(double distance_m) noexcept;
-  void step_retreat(const Tick& tick) noexcept;
+  void begin_retreat(double distance_m) noexcept PODHAND_NONBLOCKING;
+  void step_retreat(const Tick& tick) noexcept PODHAND_NONBLOCKING;
 
   [[nodiscard]] const double* joint_speed() const noexcept { return qd_; }  ///< wanted, chain.joints [rad/s]
   [[nodiscard]] bool completes() const noexcept { return completes_; }      ///< the reference has an end
@@ -42,23 +44,23 @@ class ArmMotion {
   /// R_base_segment of this tick.
   [[nodiscard]] const double* frame() const noexcept { return R_frame_; }
   /// Brings wrench() and frame() up to date; nothing moves. Real-time.
-  void observe(const Segment& segment, const Tick& tick) noexcept;
+  void observe(const Segment& segment, const Tick& tick) noexcept PODHAND_NONBLOCKING;
 
  private:
-  void reference_twist(const Segment& segment, const Tick& tick) noexcept;
-  void play_profile(const Segment& segment, const Tick& tick) noexcept;
-  void place_on_path(const Segment& segment, double progress) noexcept;
-  [[nodiscard]] double wanted_scale(const Segment& segment, const Tick& tick) const noexcept;
-  void update_scale(const Segment& segment, const Tick& tick) noexcept;
-  void advance_reference(const Segment& segment, const Tick& tick) noexcept;
-  void step_profile(const Segment& segment, const Tick& tick) noexcept;
-  void step_cartesian(const Segment& segment, const Tick& tick) noexcept;
-  void offset_speed(const Segment& segment, const Tick& tick) noexcept;
-  [[nodiscard]] bool drift(const Segment& segment, const Tick& tick, double correction[6]) noexcept;
-  void solve(const Tick& tick, const double twist_base[6], double* qd) noexcept;
-  void add_carry(const Segment& segment, const Tick& tick) noexcept;
-  void bound_joint_speed(const Tick& tick) noexcept;
-  void yield_speed(const Tick& tick, double* qd) noexcept;
+  void reference_twist(const Segment& segment, const Tick& tick) noexcept PODHAND_NONBLOCKING;
+  void play_profile(const Segment& segment, const Tick& tick) noexcept PODHAND_NONBLOCKING;
+  void place_on_path(const Segment& segment, double progress) noexcept PODHAND_NONBLOCKING;
+  [[nodiscard]] double wanted_scale(const Segment& segment, const Tick& tick) const noexcept PODHAND_NONBLOCKING;
+  void update_scale(const Segment& segment, const Tick& tick) noexcept PODHAND_NONBLOCKING;
+  void advance_reference(const Segment& segment, const Tick& tick) noexcept PODHAND_NONBLOCKING;
+  void step_profile(const Segment& segment, const Tick& tick) noexcept PODHAND_NONBLOCKING;
+  void step_cartesian(const Segment& segment, const Tick& tick) noexcept PODHAND_NONBLOCKING;
+  void offset_speed(const Segment& segment, const Tick& tick) noexcept PODHAND_NONBLOCKING;
+  [[nodiscard]] bool drift(const Segment& segment, const Tick& tick, double correction[6]) noexcept PODHAND_NONBLOCKING;
+  void solve(const Tick& tick, const double twist_base[6], double* qd) noexcept PODHAND_NONBLOCKING;
+  void add_carry(const Segment& segment, const Tick& tick) noexcept PODHAND_NONBLOCKING;
+  void bound_joint_speed(const Tick& tick) noexcept PODHAND_NONBLOCKING;
+  void yield_speed(const Tick& tick, double* qd) noexcept PODHAND_NONBLOCKING;
 
   // Reference.
   PhasePlayer player_[kMaxArmJoints]{};

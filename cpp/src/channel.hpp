@@ -1,6 +1,8 @@
 /// One channel: runs a chain of segments, decides how each ends, and latches one outcome per segment.
 #pragma once
 
+#include <podhand/realtime.hpp>
+
 #include "arm_motion.hpp"
 #include "conditions.hpp"
 #include "group_motion.hpp"
@@ -19,8 +21,8 @@ struct Interruption {
 /// Takes outcomes in order; the oldest is dropped when nobody takes them.
 class OutcomeQueue {
  public:
-  void push(const Outcome& outcome) noexcept;
-  [[nodiscard]] bool pop(Outcome& outcome) noexcept;
+  void push(const Outcome& outcome) noexcept PODHAND_NONBLOCKING;
+  [[nodiscard]] bool pop(Outcome& outcome) noexcept PODHAND_NONBLOCKING;
 
  private:
   static constexpr std::uint32_t kCapacity = 64;
@@ -37,21 +39,22 @@ class Channel {
   void reset() noexcept;
 
   /// Ends a chain that could not begin. Real-time.
-  void abandon(std::uint64_t tick, const Interruption& interruption, OutcomeQueue& outcomes) noexcept;
+  void abandon(std::uint64_t tick, const Interruption& interruption,
+               OutcomeQueue& outcomes) noexcept PODHAND_NONBLOCKING;
 
   /// One step. Real-time. Sets `speed` of the channel's own axes (belts: the set-point) and `digital`.
   void step(const Tick& tick, const Interruption& interruption, double* speed, std::uint32_t& digital,
-            OutcomeQueue& outcomes) noexcept;
+            OutcomeQueue& outcomes) noexcept PODHAND_NONBLOCKING;
 
   /// Asks for the memory that step() will read. Between two ticks others use the caches: asked for together and early,
   /// the lines arrive while the force pipeline works instead of one after the other.
-  void prefetch() const noexcept;
+  void prefetch() const noexcept PODHAND_NONBLOCKING;
 
   [[nodiscard]] bool running() const noexcept { return phase_ != Phase::kIdle; }
   /// A reflex or fault began to end the chain in this step; the other channel must hear of it.
   [[nodiscard]] bool alarmed() const noexcept { return alarmed_; }
   /// The fault is about a part of this channel.
-  [[nodiscard]] bool owns(const Interruption& fault) const noexcept;
+  [[nodiscard]] bool owns(const Interruption& fault) const noexcept PODHAND_NONBLOCKING;
   [[nodiscard]] bool continues_alone() const noexcept { return segment().continue_other != 0; }
   [[nodiscard]] std::uint32_t chain_number() const noexcept { return running() ? number_ : 0; }
   [[nodiscard]] std::uint32_t segment_index() const noexcept { return current_; }
@@ -76,24 +79,24 @@ class Channel {
   };
 
   [[nodiscard]] bool has_arm() const noexcept { return index_ == 0; }
-  void start_segment(const Tick& tick) noexcept;
-  void count_parts() noexcept;
-  [[nodiscard]] Ending preconditions(const Tick& tick) noexcept;
-  void look(const Tick& tick) noexcept;
-  [[nodiscard]] Ending judge(const Tick& tick, const Interruption& interruption) noexcept;
-  [[nodiscard]] Ending judge_reflexes(const Tick& tick) noexcept;
-  [[nodiscard]] Ending judge_limits(const Tick& tick) noexcept;
-  [[nodiscard]] Ending judge_normal_end(const Tick& tick) noexcept;
-  [[nodiscard]] bool references_completed() const noexcept;
-  void end(const Ending& ending, const Tick& tick, OutcomeQueue& outcomes) noexcept;
-  void begin_stop(const Tick& tick, bool fast) noexcept;
-  void run(const Tick& tick, std::uint32_t& digital) noexcept;
-  void stop(const Tick& tick, OutcomeQueue& outcomes) noexcept;
-  void stopped(const Tick& tick, OutcomeQueue& outcomes) noexcept;
-  void gather(const Tick& tick) noexcept;
-  void publish(const Tick& tick, OutcomeQueue& outcomes) noexcept;
-  void write_speeds(const Tick& tick, double* speed) const noexcept;
-  void act(std::uint32_t& digital) noexcept;
+  void start_segment(const Tick& tick) noexcept PODHAND_NONBLOCKING;
+  void count_parts() noexcept PODHAND_NONBLOCKING;
+  [[nodiscard]] Ending preconditions(const Tick& tick) noexcept PODHAND_NONBLOCKING;
+  void look(const Tick& tick) noexcept PODHAND_NONBLOCKING;
+  [[nodiscard]] Ending judge(const Tick& tick, const Interruption& interruption) noexcept PODHAND_NONBLOCKING;
+  [[nodiscard]] Ending judge_reflexes(const Tick& tick) noexcept PODHAND_NONBLOCKING;
+  [[nodiscard]] Ending judge_limits(const Tick& tick) noexcept PODHAND_NONBLOCKING;
+  [[nodiscard]] Ending judge_normal_end(const Tick& tick) noexcept PODHAND_NONBLOCKING;
+  [[nodiscard]] bool references_completed() const noexcept PODHAND_NONBLOCKING;
+  void end(const Ending& ending, const Tick& tick, OutcomeQueue& outcomes) noexcept PODHAND_NONBLOCKING;
+  void begin_stop(const Tick& tick, bool fast) noexcept PODHAND_NONBLOCKING;
+  void run(const Tick& tick, std::uint32_t& digital) noexcept PODHAND_NONBLOCKING;
+  void stop(const Tick& tick, OutcomeQueue& outcomes) noexcept PODHAND_NONBLOCKING;
+  void stopped(const Tick& tick, OutcomeQueue& outcomes) noexcept PODHAND_NONBLOCKING;
+  void gather(const Tick& tick) noexcept PODHAND_NONBLOCKING;
+  void publish(const Tick& tick, OutcomeQueue& outcomes) noexcept PODHAND_NONBLOCKING;
+  void write_speeds(const Tick& tick, double* speed) const noexcept PODHAND_NONBLOCKING;
+  void act(std::uint32_t& digital) noexcept PODHAND_NONBLOCKING;
 
   Segment chain_[kMaxSegments]{};
   ArmMotion arm_{};

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <podhand/segment.hpp>
+#include <podhand/realtime.hpp>
 
 namespace podhand {
 
@@ -24,7 +25,7 @@ struct Signals {
   const double* slow{};  ///< kSlowSignals
 };
 
-[[nodiscard]] double read_signal(const Signals& signals, Signal signal, int index) noexcept;
+[[nodiscard]] double read_signal(const Signals& signals, Signal signal, int index) noexcept PODHAND_NONBLOCKING;
 
 /// Memory of one condition: hysteresis, edges, debounce. Logic has three values: a comparison with a signal that is not
 /// known is neither true nor false, and a condition fires only when it is certainly true.
@@ -32,13 +33,14 @@ class ConditionState {
  public:
   void start() noexcept { *this = ConditionState{}; }
   /// One tick. Real-time. `condition` must have passed validation.
-  [[nodiscard]] bool step(const Condition& condition, const Signals& signals, double dt_s) noexcept;
+  [[nodiscard]] bool step(const Condition& condition, const Signals& signals, double dt_s) noexcept PODHAND_NONBLOCKING;
   /// Of the first comparison, in the last step.
   [[nodiscard]] double value() const noexcept { return value_; }
 
  private:
   enum Truth : std::uint8_t { kFalse = 0, kTrue = 1, kUnknown = 2 };
-  [[nodiscard]] Truth compare(const Node& node, const Signals& signals, std::uint32_t index) noexcept;
+  [[nodiscard]] Truth compare(const Node& node, const Signals& signals,
+                              std::uint32_t index) noexcept PODHAND_NONBLOCKING;
 
   Truth last_[kMaxNodes]{};  ///< comparisons: held by hysteresis; kRising: operand of the previous tick
   bool primed_{false};

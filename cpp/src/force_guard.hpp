@@ -3,6 +3,7 @@
 
 #include <podhand/config.hpp>
 #include <podhand/segment.hpp>
+#include <podhand/realtime.hpp>
 
 namespace podhand {
 
@@ -38,7 +39,7 @@ class ForceGuard {
   /// @param motion  twist the reference asks for at full speed, same frame
   /// @param mass    apparent_mass() of the segment
   void step(const Limits& limits, const double wrench[6], const double motion[6], bool enabled, double mass,
-            double dt_s) noexcept;
+            double dt_s) noexcept PODHAND_NONBLOCKING;
 
   [[nodiscard]] double force_ratio() const noexcept { return force_ratio_; }  ///< largest force over its limit
   [[nodiscard]] double path_scale() const noexcept { return path_scale_; }    ///< 0..1 for the speed of path time

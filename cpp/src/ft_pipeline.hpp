@@ -3,6 +3,7 @@
 
 #include <podhand/config.hpp>
 #include <podhand/segment.hpp>
+#include <podhand/realtime.hpp>
 
 namespace podhand {
 
@@ -14,9 +15,9 @@ class FtPipeline {
   /// Another payload than before moves the filtered signal by the difference of their weights, without a transient.
   /// @param acceleration_base of the payload's centre of mass, commanded [m/s^2]
   void update(const Inputs& inputs, const double R_base_tool[9], const PayloadConfig& payload,
-              const double acceleration_base[3], double dt_s) noexcept;
+              const double acceleration_base[3], double dt_s) noexcept PODHAND_NONBLOCKING;
   /// Adds a wrench (sensor frame) to the bias; the filtered signal moves with it, without a transient. Real-time.
-  void shift_bias(const double wrench_sensor[6]) noexcept;
+  void shift_bias(const double wrench_sensor[6]) noexcept PODHAND_NONBLOCKING;
 
   [[nodiscard]] FtFault fault() const noexcept { return fault_; }
   /// The last step took another payload than the one before.
@@ -28,8 +29,8 @@ class FtPipeline {
   [[nodiscard]] const double* compensated_sensor() const noexcept { return compensated_; }
 
  private:
-  [[nodiscard]] FtFault judge(const Inputs& inputs) noexcept;
-  void to_tool(const double wrench_sensor[6], double wrench_tool[6]) const noexcept;
+  [[nodiscard]] FtFault judge(const Inputs& inputs) noexcept PODHAND_NONBLOCKING;
+  void to_tool(const double wrench_sensor[6], double wrench_tool[6]) const noexcept PODHAND_NONBLOCKING;
 
   FtConfig config_{};
   double gravity_base_[3]{};

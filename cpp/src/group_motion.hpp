@@ -1,6 +1,8 @@
 /// Motion of the single axes: squeeze, belts, blade, band arm. Gives the speed of each set-point.
 #pragma once
 
+#include <podhand/realtime.hpp>
+
 #include "force_guard.hpp"
 #include "ramps.hpp"
 #include "tick.hpp"
@@ -22,13 +24,14 @@ class GroupMotion {
  public:
   /// Begins a segment from the set-points in force. Real-time.
   /// @return false when a profile does not start where the axes are; `mismatch` [m]
-  [[nodiscard]] bool start(const Segment& segment, int group, const Tick& tick, double& mismatch) noexcept;
+  [[nodiscard]] bool start(const Segment& segment, int group, const Tick& tick,
+                           double& mismatch) noexcept PODHAND_NONBLOCKING;
   /// One step of the running segment. Real-time.
-  void step(const Segment& segment, const Tick& tick) noexcept;
-  void begin_stop(bool fast) noexcept;
-  void step_stop(const Segment& segment, const Tick& tick) noexcept;
+  void step(const Segment& segment, const Tick& tick) noexcept PODHAND_NONBLOCKING;
+  void begin_stop(bool fast) noexcept PODHAND_NONBLOCKING;
+  void step_stop(const Segment& segment, const Tick& tick) noexcept PODHAND_NONBLOCKING;
 
-  [[nodiscard]] bool standing() const noexcept;
+  [[nodiscard]] bool standing() const noexcept PODHAND_NONBLOCKING;
   [[nodiscard]] bool completes() const noexcept { return completes_; }
   [[nodiscard]] bool finished() const noexcept { return finished_; }
   [[nodiscard]] double progress() const noexcept { return progress_; }
@@ -37,10 +40,11 @@ class GroupMotion {
   [[nodiscard]] double speed(int i) const noexcept { return ramp_[i].speed + give_[i]; }
 
  private:
-  [[nodiscard]] double effort(const Segment& segment, const Tick& tick, int i, double towards) const noexcept;
-  [[nodiscard]] double target_speed(const Segment& segment, const Tick& tick, int i) noexcept;
-  void step_profile(const Segment& segment, const Tick& tick) noexcept;
-  void give_way(const Segment& segment, const Tick& tick, int i) noexcept;
+  [[nodiscard]] double effort(const Segment& segment, const Tick& tick, int i,
+                              double towards) const noexcept PODHAND_NONBLOCKING;
+  [[nodiscard]] double target_speed(const Segment& segment, const Tick& tick, int i) noexcept PODHAND_NONBLOCKING;
+  void step_profile(const Segment& segment, const Tick& tick) noexcept PODHAND_NONBLOCKING;
+  void give_way(const Segment& segment, const Tick& tick, int i) noexcept PODHAND_NONBLOCKING;
 
   PhasePlayer player_[kGroupAxes]{};
   SpeedRamp ramp_[kGroupAxes]{};

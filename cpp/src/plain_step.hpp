@@ -4,6 +4,7 @@
 #pragma once
 
 #include <podhand/kinematics.hpp>
+#include <podhand/realtime.hpp>
 
 namespace podhand {
 
@@ -28,7 +29,7 @@ class PlainStep {
   /// @param q      joint positions [rad], (6)
   /// @param wrench raw reading in the sensor frame [N, N m], (6)
   /// @param q_out  out: joint set-points [rad], (6)
-  void step(const double* q, const double* wrench, double* q_out) noexcept;
+  void step(const double* q, const double* wrench, double* q_out) noexcept PODHAND_NONBLOCKING;
 
  private:
   PlainConfig config_;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <podhand/segment.hpp>
+#include <podhand/realtime.hpp>
 
 namespace podhand {
 
@@ -15,12 +16,13 @@ struct SpeedRamp {
     acceleration = 0.0;
   }
   /// One step towards `target`; lands on it exactly. Real-time.
-  void step(double target, double max_acceleration, double max_jerk, double dt_s) noexcept;
+  void step(double target, double max_acceleration, double max_jerk, double dt_s) noexcept PODHAND_NONBLOCKING;
   [[nodiscard]] bool standing() const noexcept { return speed == 0.0 && acceleration == 0.0; }
 };
 
 /// Speed from which a jerk-limited stop needs at most `distance`.
-[[nodiscard]] double stopping_speed(double distance, double max_acceleration, double max_jerk) noexcept;
+[[nodiscard]] double stopping_speed(double distance, double max_acceleration,
+                                    double max_jerk) noexcept PODHAND_NONBLOCKING;
 
 /// Position, speed and acceleration of a played profile.
 struct Played {
@@ -32,7 +34,8 @@ class PhasePlayer {
  public:
   void start() noexcept { cursor_ = 0; }
   /// Real-time. Beyond `duration_s` the end position is held.
-  [[nodiscard]] Played at(const Phase* phases, std::uint32_t count, double duration_s, double time_s) noexcept;
+  [[nodiscard]] Played at(const Phase* phases, std::uint32_t count, double duration_s,
+                          double time_s) noexcept PODHAND_NONBLOCKING;
 
  private:
   std::uint32_t cursor_{};

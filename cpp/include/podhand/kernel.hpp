@@ -4,6 +4,7 @@
 #include <podhand/config.hpp>
 #include <podhand/exchange.hpp>
 #include <podhand/segment.hpp>
+#include <podhand/realtime.hpp>
 
 #include <cstddef>
 #include <cstdint>
@@ -48,7 +49,7 @@ class Kernel {
 
   /// One step. Real-time: no heap, lock, exception, system call, clock or string. A function of the inputs, the
   /// commands accepted before this tick, the parameters and the state alone.
-  void tick(const Inputs& inputs, Outputs& outputs) noexcept;
+  void tick(const Inputs& inputs, Outputs& outputs) noexcept PODHAND_NONBLOCKING;
 
   [[nodiscard]] const State& state() const noexcept;
   /// Takes the oldest outcome not yet taken. False when there is none.

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <podhand/config.hpp>
+#include <podhand/realtime.hpp>
 
 namespace podhand {
 
@@ -20,7 +21,7 @@ struct Kinematics {
 /// Computes pose and Jacobian of the tool. Real-time.
 /// @param chain  validated: `joints` is 6 or 7, rotations are orthonormal
 /// @param q      chain.joints positions [rad]
-void forward(const ChainConfig& chain, const double* q, Kinematics& kinematics) noexcept;
+void forward(const ChainConfig& chain, const double* q, Kinematics& kinematics) noexcept PODHAND_NONBLOCKING;
 
 /// Joint speeds for a twist: qd = J' (J J' + lambda^2 I)^-1 twist, the least-norm solution for seven joints. Real-time.
 ///
@@ -33,13 +34,13 @@ void forward(const ChainConfig& chain, const double* q, Kinematics& kinematics) 
 /// @param manipulability out: sqrt(det(J J')), 0 in a singularity
 /// @return false when there is no finite answer; then nothing may move
 [[nodiscard]] bool differential_ik(const ChainConfig& chain, const Kinematics& kinematics, const double twist_base[6],
-                                   double damping, double* qd, double* manipulability) noexcept;
+                                   double damping, double* qd, double* manipulability) noexcept PODHAND_NONBLOCKING;
 
 /// Weight of a payload as the sensor reads it: the wrench gravity exerts on the tool side. Real-time.
 /// @param R_base_sensor row-major
 /// @param gravity_base  [m/s^2], (0, 0, -9.81) for an upright base
 /// @param wrench_sensor out: (F, T) in the sensor frame at its origin [N, N m]; subtract it from a raw reading
 void gravity_wrench(const double R_base_sensor[9], const PayloadConfig& payload, const double gravity_base[3],
-                    double wrench_sensor[6]) noexcept;
+                    double wrench_sensor[6]) noexcept PODHAND_NONBLOCKING;
 
 }  // namespace podhand
