@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from podhand.app.ablations import Ablation
 from podhand.app.choices import WorldKind
 from podhand.app.plots import ForceTrace
+from podhand.app.recovering import recover
 from podhand.app.results import EpisodeResult, Step, StowOutcome
 from podhand.app.stow_run import StowRun, StowRunner
 from podhand.app.watching import ForceWatch, OutcomeWatch
@@ -85,6 +86,8 @@ class Episode:
     scenes: tuple[tuple[str, str, NDArray[np.uint8]], ...] = ()
     """(name, caption, (h, w, 3))."""
     score: StowScore | None = field(default=None)
+    run: StowRun | None = None
+    """How the motion went; None when nothing moved."""
 
 
 def run_episode(
@@ -93,6 +96,8 @@ def run_episode(
     watcher: Watcher | None = None,
     note: Note | None = None,
     arrange: Callable[[SimWorkcell], None] | None = None,
+    attach: Callable[[LockstepHost], None] | None = None,
+    workcell: SimWorkcell | None = None,
 ) -> Episode:
     """Run one episode.
 
@@ -101,6 +106,8 @@ def run_episode(
         watcher: a live view.
         note: takes events.
         arrange: changes the workcell before it starts, e.g. orders faults; for tests and demonstrations.
+        attach: gets the host before the motion, e.g. to watch it.
+        workcell: goes on in this one, as it stands, instead of building one: first it is brought to rest.
 
     Raises:
         ConfigError: station or catalogue cannot be used; nothing was started.
@@ -108,10 +115,17 @@ def run_episode(
     """
     station, catalogue = _station(job.station), _catalogue(job.items)
     world = draw_world(job.world, station, catalogue, seed=job.seed, index=job.index)
-    workcell = build_workcell(station, world)
+    note = note or _no_note
+    found = workcell
+    workcell = found or build_workcell(station, world)
     if arrange:
         arrange(workcell)
-    return _Episode(job, station, world, workcell, watcher, note or _no_note).run()
+    episode = _Episode(job, station, world, workcell, watcher, note, attach)
+    if found:
+        report = recover(found, station, planner_of(job.station), note=note)
+        if not report.ok:
+            return episode.refused(f"the cell is not at rest: {report.words}")
+    return episode.run()
 
 
 class _Episode:
@@ -125,7 +139,9 @@ class _Episode:
         workcell: SimWorkcell,
         watcher: Watcher | None,
         note: Note,
+        attach: Callable[[LockstepHost], None] | None,
     ) -> None:
+        self._attach = attach
         self._job, self._station, self._world, self._workcell = job, station, world, workcell
         self._watcher, self._note = watcher, note
         self._bin = station.pod.bin_name(world.row, world.column)
@@ -133,14 +149,20 @@ class _Episode:
         self._looks: list[Look] = []
         self._begin_s = time.perf_counter()
 
+    def refused(self, reason: str) -> Episode:
+        """Return an episode that was not begun."""
+        self._note("refused", {"reason": reason})
+        return Episode(result=self._result(refusal=reason))
+
     def run(self) -> Episode:
+        """Look, think, move, judge. Raises as ``run_episode``."""
         self._note("item_presented", {"item": self._world.item.sku, "bin": self._bin})
         self._snapshot("before", "before the stow", ("side", "above"))
         frames = [camera.capture() for camera in self._workcell.cameras]
         try:
             thought = think(
                 self._station,
-                _planner(self._job.station),
+                planner_of(self._job.station),
                 frames,
                 self._workcell.infeed.present(),
                 X_world_bin_nominal=self._workcell.X_world_bin_nominal,
@@ -149,8 +171,7 @@ class _Episode:
                 rules=self._job.ablation.rules(),
             )
         except PerceptionError as error:
-            self._note("refused", {"reason": str(error)})
-            return Episode(result=self._result(refusal=f"the bin cannot be seen: {error}"))
+            return self.refused(f"the bin cannot be seen: {error}")
         if self._job.pictures:
             self._looks.append(Look(when="before", frames=tuple(frames), model=thought.model))
         if thought.motions is None:
@@ -175,12 +196,15 @@ class _Episode:
             outcomes = OutcomeWatch(host)
             host.session.listen(self._moment)
             self._show(host)
+            if self._attach:
+                self._attach(host)
             run = StowRunner(
                 host,
                 self._station,
                 thought,
                 workcell.infeed.present(),
-                planner=_planner(self._job.station),
+                planner=planner_of(self._job.station),
+                base_height_m=float(workcell.X_world_base[2, 3]),
                 look=self._look_again,
                 settle_s=SETTLE_S,
                 note=self._note,
@@ -199,6 +223,7 @@ class _Episode:
             looks=tuple(self._looks),
             scenes=tuple(self._scenes),
             score=verdict,
+            run=run,
         )
 
     def _show(self, host: LockstepHost) -> None:
@@ -313,8 +338,9 @@ def _catalogue(path: Path | None) -> list[CatalogueEntry]:
 
 
 @lru_cache(maxsize=4)
-def _planner(name: str) -> MotionPlanner:
+def planner_of(name: str) -> MotionPlanner:
+    """Return the motion planner of a station."""
     return make_planner(_station(name))
 
 
-__all__ = ["Episode", "EpisodeJob", "Look", "Note", "Step", "Watcher", "run_episode"]
+__all__ = ["Episode", "EpisodeJob", "Look", "Note", "Step", "Watcher", "planner_of", "run_episode"]

@@ -2,15 +2,15 @@
 
 import numpy as np
 
+from podhand.app.recovering import nominal_cell
 from podhand.app.wiring import build_workcell, read_catalogue, standard_world
 from podhand.controllers.lockstep import LockstepHost
 from podhand.core.errors import PlanningError
-from podhand.core.poses import inverse
 from podhand.core.station import Station, load_station
 from podhand.planning.ik import Kinematics, solve_ik
+from podhand.planning.thinking import make_planner
 from podhand.primitives.base import Primitive, PrimitiveReport, to_pose
 from podhand.primitives.cell import StowCell
-from podhand.sim.workcell import SimWorkcell
 
 SETTLE_S = 0.2
 _TOOL_POSE = "X_base_tool_"
@@ -29,7 +29,7 @@ def run_single(primitive: Primitive, *, station_name: str, seed: int) -> Primiti
     check_reachable(primitive, station)
     workcell = build_workcell(station, standard_world(station, read_catalogue(None), seed=seed, index=0))
     with LockstepHost.for_station(workcell.plant, station) as host:
-        return host.run(_settle_and_run(primitive, nominal_cell(host, station, workcell)))
+        return host.run(_settle_and_run(primitive, nominal_cell(host, station, workcell, make_planner(station))))
 
 
 def check_reachable(primitive: Primitive, station: Station) -> None:
@@ -46,19 +46,6 @@ def check_reachable(primitive: Primitive, station: Station) -> None:
             solve_ik(kinematics, to_pose(getattr(primitive, name)), np.array(station.arm.home_q_rad))
         except PlanningError as error:
             raise PlanningError(f"{primitive.name}: {name} - {error}") from error
-
-
-def nominal_cell(host: LockstepHost, station: Station, workcell: SimWorkcell) -> StowCell:
-    """Return the cell as primitives see it, with the bin where the pod's plan says it is."""
-    return StowCell(
-        session=host.session,
-        station=station,
-        presented=workcell.infeed.present(),
-        X_base_bin=inverse(workcell.X_world_base) @ workcell.X_world_bin_nominal,
-        infeed=workcell.infeed,
-        lift=workcell.lift,
-        cameras=tuple(workcell.cameras),
-    )
 
 
 async def _settle_and_run(primitive: Primitive, cell: StowCell) -> PrimitiveReport:

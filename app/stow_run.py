@@ -4,26 +4,24 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from podhand.app.results import Step
 from podhand.controllers.lockstep import LockstepHost
-from podhand.core.errors import PerceptionError, PlanningError, StateError
+from podhand.core.errors import PerceptionError
 from podhand.core.ports import PresentedItem
 from podhand.core.station import Station
 from podhand.perception.bin_model import BinModel
 from podhand.planning.motion import MotionPlanner
-from podhand.planning.recipes import look_recipe, return_recipe, stow_recipe
-from podhand.planning.stow_motions import plan_return_motions
+from podhand.planning.recipes import look_recipe, stow_recipe
+from podhand.planning.recovering import RecoveryWays, recover_recipe
 from podhand.planning.thinking import Thought
 from podhand.primitives.base import PrimitiveReport
-from podhand.primitives.cell import Bands, Inspection, ItemPlace, StowCell
+from podhand.primitives.cell import Inspection, ItemPlace, LostItem, StowCell
 from podhand.primitives.recipes import Recipe, RecipeReport, run_recipe
 
 START_S = 0.2
 """The arm stands this long before the first motion: drives and sensor filters come to rest."""
-FAULT_PASSES_S = 0.3
-"""What caused a fault gets this long to pass before the fault is reset; one that stays is not recovered from."""
+RECOVERIES = 3
+"""A way back that a fault ends is begun again so many times in all."""
 LEAST_COVER = 0.6
 """The stowed item must hide this share of its width in the bin model."""
 
@@ -38,6 +36,12 @@ class StowRun:
     failure: str
     """What failed first, in words; empty when nothing did."""
     cycle_s: float
+    item_place: ItemPlace
+    """Where the item is believed to be at the end."""
+    item: str
+    """The same in words."""
+    left: str
+    """What the way back could not do, in words; empty when the cell is at rest."""
     recipe: dict[str, Any]
     """The recipes as run, as plain data."""
 
@@ -51,6 +55,7 @@ class StowRunner:
         thought: what to do.
         presented: the waiting item.
         planner: plans ways back.
+        base_height_m: the arm's base over the floor.
         look: looks into the bin.
         settle_s: time between the end of the motion and the look.
         note: takes events.
@@ -64,11 +69,12 @@ class StowRunner:
         presented: PresentedItem,
         *,
         planner: MotionPlanner,
+        base_height_m: float,
         look: Callable[[], BinModel],
         settle_s: float,
         note: Note,
     ) -> None:
-        self._host, self._station, self._thought, self._planner = host, station, thought, planner
+        self._host, self._station, self._thought = host, station, thought
         self._look, self._settle_s, self._note = look, settle_s, note
         self._recipes: list[Recipe] = []
         self._reports: list[RecipeReport] = []
@@ -78,7 +84,11 @@ class StowRunner:
             presented=presented,
             X_base_bin=thought.X_base_bin,
             inspect=self._inspect,
+            ways=RecoveryWays(planner, station, base_height_m=base_height_m),
         )
+        self._left = ""
+        self._blind = False
+        """The last look saw nothing."""
 
     def run(self) -> StowRun:
         """Move. Raises StoppedByOperator after Ctrl-C; the arm stands."""
@@ -92,15 +102,18 @@ class StowRunner:
         if not stowed.ok:
             await self._recover()
         cycle_s = session.state.time_s - begin_s
-        if stowed.ok:
-            await self._recipe(look_recipe(self._settle_s))
-        else:
+        if not stowed.ok:
             await session.wait(self._settle_s)
+        elif not (await self._recipe(look_recipe(self._settle_s))).ok:
+            self._doubt()
         steps = tuple(_step(report) for recipe in self._reports for report in recipe.steps)
         return StowRun(
             steps=steps,
             failure=next((report.words for report in self._reports if not report.ok), ""),
             cycle_s=cycle_s,
+            item_place=self.cell.item_place,
+            item=self.cell.where_is_the_item(),
+            left=self._left,
             recipe={"recipes": [recipe.model_dump(mode="json") for recipe in self._recipes]},
         )
 
@@ -114,26 +127,19 @@ class StowRunner:
         return report
 
     async def _recover(self) -> None:
-        """Bring a held item back and the band arm to rest, if the way there is known and nothing is latched."""
-        session, cell = self._host.session, self.cell
-        if session.state.latched_fault:
-            await session.wait(FAULT_PASSES_S)
-            try:
-                session.reset_fault()
-            except StateError as error:
-                self._note("no_recovery", {"reason": str(error)})
+        """Bring the cell to rest; again when a fault ended the way back."""
+        for _ in range(RECOVERIES):
+            report = await self._recipe(recover_recipe())
+            self._left = "" if report.ok else report.words
+            if report.ok or not self._host.session.state.latched_fault:
                 return
-        if cell.held is None or cell.held.place is not ItemPlace.PADDLES or self._thought.request is None:
-            return
-        park = np.array(self._station.arm.park_q_rad)
-        try:
-            motions = plan_return_motions(self._planner, np.array(cell.arm_q()), self._thought.request, q_park_rad=park)
-        except PlanningError as error:
-            self._note("no_recovery", {"reason": str(error)})
-            return
-        if cell.bands is Bands.CLOSED:
-            cell.bands = Bands.UNKNOWN
-        await self._recipe(return_recipe(self._station, self._thought, motions))
+
+    def _doubt(self) -> None:
+        """After a look that did not find the stowed item: it is lost, unless nothing could be seen."""
+        cell = self.cell
+        if cell.stowed and not self._blind:
+            where = "in the bin, at its mouth, or on the floor below"
+            cell.lost, cell.stowed = LostItem(item=cell.stowed, where=where, near_bin=True), None
 
     def _inspect(self) -> Inspection:
         """Look whether the place of the item is taken now."""
@@ -143,6 +149,7 @@ class StowRunner:
         try:
             model = self._look()
         except PerceptionError as error:
+            self._blind = True
             return Inspection(ok=False, words=f"the look failed: {error}")
         width_m = high[1] - low[1]
         free_m = model.free_width_m(low[1], high[1], **size)

@@ -6,7 +6,7 @@ recipe of primitives with parameters, and every primitive can say what it would 
 
 import sys
 
-from podhand.app.single import nominal_cell
+from podhand.app.recovering import nominal_cell
 from podhand.app.wiring import build_workcell, read_catalogue, standard_world
 from podhand.controllers.lockstep import LockstepHost
 from podhand.core.station import load_station

@@ -73,13 +73,21 @@ class OpenBands(_BandMotion):
 
     name: ClassVar[str] = "open_bands"
 
+    least_pull_n: float = Field(default=20.0, ge=0.0, le=100.0, description="Pull of all bands at the end, at least.")
+
     def check(self, cell: StowCell) -> list[str]:
         """See the base class."""
         return ["the bands are open already"] if cell.bands is Bands.OPEN else []
 
     async def _do(self, cell: StowCell, trace: Trace) -> str:
         await self._through(cell, trace, self.positions_base_m)
-        cell.bands = Bands.OPEN
+        cell.note_bands_open()
+        trace.data["pull_n"] = cell.bands_pull_n
+        if cell.bands_pull_n < self.least_pull_n:
+            trace.fail(
+                f"the bands pull the hook with {cell.bands_pull_n:.0f} N only (at least {self.least_pull_n:.0f} N): "
+                "a band is not on it"
+            )
         return f"the bands are held open; the hook felt at most {trace.data['peak_axis_force_n']:.0f} N"
 
     async def _undo(self, cell: StowCell, trace: Trace) -> str | None:

@@ -238,7 +238,7 @@ def hook(x: float, z: float) -> tuple[float, float, float]:
     return (x, 0.0, z)
 
 
-OPEN = OpenBands(positions_base_m=(hook(1.05, 0.2), hook(1.10, 0.2), hook(1.10, 0.0)))
+OPEN = OpenBands(positions_base_m=(hook(1.05, 0.2), hook(1.10, 0.2), hook(1.10, 0.0)), least_pull_n=0.0)
 CLOSE = CloseBands(positions_base_m=(hook(1.10, 0.2), hook(1.05, 0.2), hook(1.05, -0.3)))
 
 
