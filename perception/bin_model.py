@@ -24,18 +24,18 @@ from podhand.perception.occupancy import (
 )
 from podhand.perception.registration import Registration, nominal_registration, register_bin
 
-_COLUMN_HITS = (4, 14)
+COLUMN_HITS = (4, 14)
 """Surface points that make a slice along y blocked: fewer are stray points, more are never asked for, since the front
 of an item is seen by fewer pixels than its side."""
-_EDGE_SHARE = 0.15
+EDGE_SHARE = 0.15
 """A slice with less than this share of the points of the densest slice close by is the blurred rim of an item."""
-_RIM_M = 0.005
-_MIN_BLOCK_M = 0.007
+RIM_M = 0.005
+MIN_BLOCK_M = 0.007
 _MIN_GAP_M = 0.003
-_MIN_SEEN_SHARE = 0.25
-_ENTRY_M = 0.06
+MIN_SEEN_SHARE = 0.25
+ENTRY_M = 0.06
 _NEIGHBOUR_M = 0.02
-"""A slice counts as free only if a camera looked through at least that share of its first ``_ENTRY_M`` behind the
+"""A slice counts as free only if a camera looked through at least that share of its first ``ENTRY_M`` behind the
 front of what stands within ``_NEIGHBOUR_M``."""
 _HIDDEN_SHARE = 0.8
 """Where only its front is visible, an item is taken to reach this share of the way to the back wall."""
@@ -43,7 +43,7 @@ _MAX_ROW_SPACING_M = 0.05
 """Tops that fewer image rows meet do not tell where an item ends."""
 _THINNING = 3
 """Every third slice of a block is measured."""
-_LOW_M = 0.008
+LOW_M = 0.008
 """Heights below this are floor."""
 
 
@@ -137,16 +137,16 @@ class BinModel:
         indices = np.arange(self.grid.hits.shape[1], dtype=float)
         return (indices + 0.5) * float(self.grid.step_m[1]) - self.size_m[1] / 2
 
-    def front_profile(self, height_m: float, bottom_m: float = _LOW_M) -> FloatArray:
+    def front_profile(self, height_m: float, bottom_m: float = LOW_M) -> FloatArray:
         """Return per fine column the x of the nearest surface between two heights, bin depth where there is none."""
         k0, k1 = self._levels(bottom_m, height_m)
         counts = self.grid.hits[:, :, k0:k1].sum(axis=2, dtype=np.int64)
-        crest = maximum_filter1d(counts.sum(axis=0), 2 * round(_RIM_M / self.grid.step_m[1]) + 1)
-        blocked = np.cumsum(counts, axis=0) >= np.clip(_EDGE_SHARE * crest, *_COLUMN_HITS)
+        crest = maximum_filter1d(counts.sum(axis=0), 2 * round(RIM_M / self.grid.step_m[1]) + 1)
+        blocked = np.cumsum(counts, axis=0) >= np.clip(EDGE_SHARE * crest, *COLUMN_HITS)
         front = np.argmax(blocked, axis=0) * self.grid.step_m[0]
         return np.where(blocked.any(axis=0), front, self.size_m[0])
 
-    def seen_profile(self, front_m: FloatArray, height_m: float, bottom_m: float = _LOW_M) -> FloatArray:
+    def seen_profile(self, front_m: FloatArray, height_m: float, bottom_m: float = LOW_M) -> FloatArray:
         """Return per fine column the share that a camera looked through just behind the fronts of its neighbours.
 
         Items are straight: where the view enters between two fronts, there is a gap, even if its depth is hidden.
@@ -154,9 +154,9 @@ class BinModel:
         k0, k1 = self._levels(bottom_m, height_m)
         seen = np.repeat((self.grid.seen_free[:, :, k0:k1] > 0).mean(axis=2), FINE_Y, axis=1)
         reach = 2 * round(_NEIGHBOUR_M / self.grid.step_m[1]) + 1
-        start = np.minimum(minimum_filter1d(front_m, reach), _ENTRY_M) / self.voxel_m
+        start = np.minimum(minimum_filter1d(front_m, reach), ENTRY_M) / self.voxel_m
         first = np.round(start).astype(np.int64)
-        count = round(_ENTRY_M / self.voxel_m)
+        count = round(ENTRY_M / self.voxel_m)
         total = np.concatenate([np.zeros((1, seen.shape[1])), np.cumsum(seen, axis=0)])
         columns = np.arange(seen.shape[1])
         share: FloatArray = (total[first + count, columns] - total[first, columns]) / count
@@ -169,11 +169,11 @@ class BinModel:
             depth_m: how far in the space is needed, from the opening plane.
             height_m: up to which height it is needed, from the floor.
         """
-        front, blocked, free, seen = self._cut(depth_m, height_m, _LOW_M)
-        blocks = tuple(self._block(first, last, blocked, front) for first, last in _runs(~free))
+        front, blocked, free, seen = self._cut(depth_m, height_m, LOW_M)
+        blocks = tuple(self._block(first, last, blocked, front) for first, last in runs(~free))
         return Layout(depth_m=depth_m, height_m=height_m, blocks=blocks, gaps=self._gaps(free, front, seen))
 
-    def gaps(self, *, depth_m: float, height_m: float, bottom_m: float = _LOW_M) -> tuple[Gap, ...]:
+    def gaps(self, *, depth_m: float, height_m: float, bottom_m: float = LOW_M) -> tuple[Gap, ...]:
         """Return the gaps of ``layout`` alone; ``bottom_m`` leaves out what is lower: the space over low things."""
         front, _, free, seen = self._cut(depth_m, height_m, bottom_m)
         return self._gaps(free, front, seen)
@@ -185,9 +185,9 @@ class BinModel:
         front = self.front_profile(height_m, bottom_m)
         seen = self.seen_profile(front, height_m, bottom_m)
         blocked = front < depth_m
-        unseen = ~blocked & (seen < _MIN_SEEN_SHARE)
-        blocked = _drop_short(blocked, int(np.ceil(_MIN_BLOCK_M / self.grid.step_m[1])))
-        free = _drop_short(~blocked & ~unseen, int(np.ceil(_MIN_GAP_M / self.grid.step_m[1])))
+        unseen = ~blocked & (seen < MIN_SEEN_SHARE)
+        blocked = drop_short(blocked, int(np.ceil(MIN_BLOCK_M / self.grid.step_m[1])))
+        free = drop_short(~blocked & ~unseen, int(np.ceil(_MIN_GAP_M / self.grid.step_m[1])))
         # Points in the skin of the side walls are not counted: what begins there stands at the wall.
         skin = round(1.4 * WALL_SKIN_M / self.grid.step_m[1])
         for end in (slice(0, skin), slice(-skin, None)):
@@ -202,7 +202,7 @@ class BinModel:
                 depth_m=_depth_without_rims(front[first:last]),
                 seen_share=float(seen[first:last].mean()),
             )
-            for first, last in _runs(free)
+            for first, last in runs(free)
         )
 
     def free_space(self, *, depth_m: float, height_m: float) -> FreeSpace:
@@ -220,7 +220,7 @@ class BinModel:
         return self.free_space(depth_m=0.6 * self.size_m[0], height_m=0.7 * self.size_m[2]).boxes
 
     def free_width_m(
-        self, y_low_m: float, y_high_m: float, *, depth_m: float, height_m: float, bottom_m: float = _LOW_M
+        self, y_low_m: float, y_high_m: float, *, depth_m: float, height_m: float, bottom_m: float = LOW_M
     ) -> float:
         """Return how much of an interval along y is free over a depth, between two heights [m]."""
         gaps = self.gaps(depth_m=depth_m, height_m=height_m, bottom_m=bottom_m)
@@ -296,15 +296,16 @@ def _end_of_run(indices: NDArray[np.intp], allowed_hole: int) -> int | None:
     return int(indices[breaks[0]] if len(breaks) else indices[-1])
 
 
-def _runs(mask: BoolArray) -> list[tuple[int, int]]:
+def runs(mask: BoolArray) -> list[tuple[int, int]]:
     """Return (first, one past the last) of every run of True."""
     edges = np.diff(np.concatenate([[0], mask.astype(np.int8), [0]]))
     return list(zip(np.nonzero(edges == 1)[0].tolist(), np.nonzero(edges == -1)[0].tolist(), strict=True))
 
 
-def _drop_short(mask: BoolArray, shortest: int) -> BoolArray:
+def drop_short(mask: BoolArray, shortest: int) -> BoolArray:
+    """Return the mask without runs of True that are shorter."""
     kept = mask.copy()
-    for first, last in _runs(mask):
+    for first, last in runs(mask):
         if last - first < shortest:
             kept[first:last] = False
     return kept

@@ -78,7 +78,7 @@ class StowRules:
     """Standard deviation of the heights of what carries an item."""
     max_tilt_rad: float = 0.436
     """Largest roll of an item into a slanted gap."""
-    tilt_step_rad: float = 0.0873
+    tilt_step_rad: float = 0.0436
 
     def __post_init__(self) -> None:
         """Check the names."""

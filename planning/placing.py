@@ -56,7 +56,7 @@ def slots(model: BinModel, item: Item, rules: StowRules) -> list[Slant]:
         bottom_m=rules.item_bottom_m,
         over_m=rules.height_margin_m,
         tilts_rad=_tilts_rad(rules),
-        sides_m=(rules.min_side_m, (rules.min_side_m + rules.wish_side_m) / 2, rules.wish_side_m),
+        side_m=rules.min_side_m,
     )
 
 

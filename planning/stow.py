@@ -274,7 +274,7 @@ def _slot_plan(slant: Slant, item: Item, rules: StowRules) -> StowPlan:
     success = 0.97 * _fit_chance(slant.clearance_m) * _band_chance(slant.y_m, width / 2, rules)
     return _placed_plan(
         StowKind.SLOT, item, rules,
-        y_m=slant.y_m, z_m=slant.z_m, tilt_rad=slant.tilt_rad, clearance_m=slant.clearance_m,
+        y_m=slant.y_m, z_m=slant.z_m, tilt_rad=slant.tilt_rad, clearance_m=min(slant.clearance_m, 2 * rules.wish_side_m),
         success=success,
         reason=f"a slanted gap takes the item when it leans {degrees(abs(slant.tilt_rad)):.0f}° to the {leans}, with "
         f"at least {1e3 * slant.clearance_m:.0f} mm on each side",

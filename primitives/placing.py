@@ -128,7 +128,7 @@ class Slot(Primitive):
 
     X_base_tool_slant: Matrix = Field(description="Tool in line with the slanted gap.")
     X_base_tool_upright: Matrix = Field(description="Tool where it came from; the way back.")
-    speed_m_s: float = Field(default=0.3, gt=0.0, le=0.5, description="Of points 0.3 m off the axis of the roll.")
+    speed_m_s: float = Field(default=0.15, gt=0.0, le=0.17)
     contact_n: float = Field(default=8.0, gt=1.0, le=50.0, description="|F| that counts as contact, if it stays.")
 
     def check(self, cell: StowCell) -> list[str]:
