@@ -220,7 +220,7 @@ def evaluate_ablations(
 def report_failures(
     run: Annotated[Path, typer.Argument(metavar="RUN_FOLDER", help="A folder of `podhand evaluate stow`.")],
     out: Annotated[
-        Path | None, typer.Option("--out", metavar="FILE.html", help="Without it, failures.html in this folder.")
+        Path | None, typer.Option("--out", metavar="FILE.html", help="Without it, beside the run folder.")
     ] = None,
     each: Annotated[int, typer.Option("--each", min=0, max=100, help="Repeat at most this many per cause.")] = 3,
     jobs: JobsOption = 0,

@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from datetime import datetime
@@ -16,7 +17,7 @@ from podhand.app import words
 from podhand.app.campaign import EvaluateJob, check_same, configuration, is_campaign, write_campaign
 from podhand.app.choices import Keep
 from podhand.app.episode import EpisodeJob, run_episode
-from podhand.app.results import RESULT_SCHEMA, Campaign, EpisodeResult, StowOutcome, causes, count
+from podhand.app.results import RESULT_SCHEMA, Campaign, EpisodeResult, StowOutcome, count
 from podhand.app.run_folder import RunFolder, new_run_path
 from podhand.app.shell import check_json_target, console, progress, write_json
 from podhand.app.wiring import catalogue_of, world_version
@@ -152,7 +153,8 @@ def print_summary(campaign: Campaign) -> None:
         f"force limit exceeded in {summary['force_limit_violations']} · "
         f"{summary['sim_seconds']:.0f} s simulated in {summary['wall_seconds']:.0f} s"
     )
-    for cause, number in causes(campaign.episodes).items():
+    failed = (e for e in campaign.episodes if e.outcome is not StowOutcome.SUCCESS)
+    for cause, number in Counter(map(words.kind_of_cause, failed)).most_common():
         console.print(f"  {number} × {cause}", markup=False)
 
 

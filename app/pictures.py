@@ -41,7 +41,7 @@ def pictures_of(episode: Episode) -> list[Picture]:
                 caption="The bin as perception models it: height from above, depth from the front, grey where nothing "
                 "is known. Dashed: where the product should stand. Dark line: the blade.",
                 png=bin_pictures(models),
-                wide=True,
+                wide=len(models) > 1,
             )
         )
     return pictures

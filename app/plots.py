@@ -1,6 +1,6 @@
 """Pictures of a stow, as PNG bytes."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from typing import Any
@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
-from podhand.app.results import Step
+from podhand.app.steps import WAITING, Step
 from podhand.core.poses import FloatArray
 
 INK, MUTED, GRID = "#1f2933", "#7b8794", "#e4e7eb"
@@ -66,6 +66,38 @@ def force_plot(trace: ForceTrace, steps: Sequence[Step]) -> bytes:
         axes.grid(axis="y", color=GRID, lw=0.6)
         axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False)
         return _png(figure)
+
+
+def time_plot(times: Mapping[str, Mapping[str, Mapping[str, float]]]) -> bytes:
+    """Draw where the time of a mean cycle goes, one stacked bar per campaign.
+
+    Args:
+        times: per campaign's label, its ``primitives`` as in the summary.
+    """
+    most_s = {name: max(_part_s(b, name) for b in times.values()) for bars in times.values() for name in bars}
+    names = sorted((name for name in most_s if most_s[name] > 0.0), key=lambda name: -most_s[name])
+    colours = matplotlib.colormaps["tab20"].colors
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=(11.0, 1.5 + 0.55 * len(times)), layout="constrained")
+        axes = figure.add_subplot()
+        for row, (label, bars) in enumerate(times.items()):
+            left_s = 0.0
+            for k, name in enumerate(names):
+                part_s = _part_s(bars, name)
+                colour = GRID if name == WAITING else colours[k % len(colours)]
+                axes.barh(row, part_s, left=left_s, height=0.62, color=colour, label=name if row == 0 else None)
+                if part_s > 0.5:
+                    axes.text(left_s + part_s / 2, row, f"{part_s:.1f}", ha="center", va="center", fontsize=8.0)
+                left_s += part_s
+            axes.text(left_s + 0.1, row, f"{left_s:.1f} s", va="center", fontweight="bold")
+        axes.set(yticks=range(len(times)), yticklabels=list(times), xlabel="mean time of a stow [s]")
+        axes.invert_yaxis()
+        axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False, fontsize=8.0)
+        return _png(figure)
+
+
+def _part_s(bars: Mapping[str, Mapping[str, float]], name: str) -> float:
+    return bars[name]["per_cycle_s"] if name in bars else 0.0
 
 
 def depth_picture(frames: Sequence[tuple[str, NDArray[np.float32]]]) -> bytes:

@@ -34,9 +34,9 @@ def render_report(campaign: Campaign, pictures: Mapping[int, Sequence[Picture]],
         pictures: per episode index, in the order in which they are shown.
         recipes: per episode index, the recipe as plain data.
     """
-    template = Template(resources.files("podhand.app").joinpath("report.html.template").read_text(encoding="utf-8"))
     summary = campaign.summary()
-    return template.substitute(
+    return fill_template(
+        "report.html.template",
         title=html.escape(_title(campaign)),
         lead=html.escape(" ".join(words.campaign_lines(campaign)[:2])),
         cards="\n".join(_card(*card) for card in _cards(campaign, summary)),
@@ -48,8 +48,17 @@ def render_report(campaign: Campaign, pictures: Mapping[int, Sequence[Picture]],
         station=html.escape(campaign.station),
         seed=campaign.seed,
         world=html.escape(campaign.world),
+    )
+
+
+def fill_template(name: str, **parts: object) -> str:
+    """Return a page of this room with its style, the date and podhand's version filled in."""
+    room = resources.files("podhand.app")
+    return Template(room.joinpath(name).read_text(encoding="utf-8")).substitute(
+        style=room.joinpath("report.css").read_text(encoding="utf-8"),
         date=datetime.now().astimezone().strftime("%d %B %Y, %H:%M"),
         version=podhand.__version__,
+        **parts,
     )
 
 
@@ -90,20 +99,21 @@ def _contents(episode: EpisodeResult) -> str:
 
 
 def _product(episode: EpisodeResult, pictures: Sequence[Picture], recipe: Any) -> str:
-    figures = "\n".join(_figure(picture) for picture in pictures)
+    figures = "\n".join(figure_html(picture) for picture in pictures)
     return f"""<section class="product" id="stow-{episode.index + 1}">
 <header><h2><span class="number">{episode.index + 1}</span>{html.escape(words.product(episode.item))}
 <span class="bin">bin {html.escape(episode.bin)}</span></h2>
 <span class="badge {episode.outcome.value}">{episode.outcome.value}</span></header>
 <p class="story">{html.escape(words.story(episode))}</p>
-{_facts(episode)}
+{facts_html(episode)}
 <div class="figures">{figures}</div>
-{_steps(episode)}
+{steps_html(episode)}
 {_recipe(recipe)}
 </section>"""
 
 
-def _facts(episode: EpisodeResult) -> str:
+def facts_html(episode: EpisodeResult) -> str:
+    """Return the numbers of a stow."""
     if not episode.accepted:
         return ""
     facts = [
@@ -118,7 +128,8 @@ def _facts(episode: EpisodeResult) -> str:
     return f'<dl class="facts">{items}</dl>'
 
 
-def _figure(picture: Picture) -> str:
+def figure_html(picture: Picture) -> str:
+    """Return a picture with its caption."""
     data = base64.b64encode(picture.png).decode()
     caption = html.escape(picture.caption)
     kind = ' class="wide"' if picture.wide else ""
@@ -128,7 +139,8 @@ def _figure(picture: Picture) -> str:
     )
 
 
-def _steps(episode: EpisodeResult) -> str:
+def steps_html(episode: EpisodeResult) -> str:
+    """Return the primitives as a table that opens."""
     if not episode.steps:
         return ""
     rows = "\n".join(_step_row(step) for step in episode.steps)

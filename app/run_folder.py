@@ -73,8 +73,9 @@ class RunFolder:
         except OSError as error:
             self._events.close()
             raise ConfigError(f"{path} - another podhand writes into this run folder; wait for its end") from error
-        self.past = _whole_lines(self._events)
+        self.past, end = _whole_lines(self._events)
         """Events of earlier runs into this folder."""
+        self._events.truncate(end)
         (path / MANIFEST).unlink(missing_ok=True)  # it vouches for bytes that now change
 
     def __enter__(self) -> Self:
@@ -153,16 +154,27 @@ def verify_run(path: Path) -> RunManifest:
     )
 
 
-def _whole_lines(stream: BinaryIO) -> list[dict[str, Any]]:
-    """Read all events, and cut off a last line that has no end."""
+def read_events(path: Path) -> list[dict[str, Any]]:
+    """Return the events of a run folder, finished or not; a last line that was torn is left out.
+
+    Raises:
+        ConfigError: the folder has no events, or a line before the last is damaged.
+    """
+    try:
+        with (path / EVENTS).open("rb") as stream:
+            return _whole_lines(stream)[0]
+    except OSError as error:
+        raise ConfigError(f"{path} is no run folder: it has no {EVENTS}") from error
+
+
+def _whole_lines(stream: BinaryIO) -> tuple[list[dict[str, Any]], int]:
+    """Return all events and where the last one that is whole ends [bytes]."""
     stream.seek(0)
     whole, end, _ = stream.read().rpartition(b"\n")
     try:
-        events = [json.loads(line) for line in whole.splitlines()]
+        return [json.loads(line) for line in whole.splitlines()], len(whole) + len(end)
     except ValueError as error:
         raise ConfigError(f"{stream.name} - a line in its middle is damaged ({error}); begin anew with --out") from error
-    stream.truncate(len(whole) + len(end))
-    return events
 
 
 def _write_manifest(path: Path, *, build_id: str, schemas: Mapping[str, str], complete: bool) -> None:

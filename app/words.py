@@ -1,11 +1,14 @@
 """What happened, in words that a person enjoys reading."""
 
 import math
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from podhand.app.results import Campaign, EpisodeResult, Step, StowOutcome, causes, wilson_ci95
 
+_NUMBER = re.compile(r"[-+−]?\d+(?:\.\d+)?")
+_PLURAL = re.compile(r"(… (?:block|item|point|thing|time))s\b")
 MARKS = {StowOutcome.SUCCESS: "✓", StowOutcome.UNPRODUCTIVE: "○", StowOutcome.DEFECT: "✗"}
 
 
@@ -62,6 +65,12 @@ def campaign_lines(campaign: Campaign) -> list[str]:
         lines.append(f"No force went over its limit; the firmest touch was {summary['peak_filtered_force_n']:.1f} N.")
     lines += [f"{number} ×: {cause}" for cause, number in causes(campaign.episodes).items()]
     return lines
+
+
+def kind_of_cause(result: EpisodeResult) -> str:
+    """Return why an episode was no success, numbers as "…" and the product as "the item": one kind reads the same."""
+    text = (result.cause or result.refusal_reason or "no cause was recorded").replace(result.item, "the item")
+    return _PLURAL.sub(r"\1", _NUMBER.sub("…", text))
 
 
 def share(part: int, whole: int) -> str:

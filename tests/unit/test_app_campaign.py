@@ -30,6 +30,7 @@ class Episodes:
         self.run: list[int] = []
         self.stop_at: int | None = None
         monkeypatch.setattr(evaluate, "run_episode", self)
+        monkeypatch.setattr(campaign, "code_sha256", lambda: "the code")
 
     def __call__(self, job: EpisodeJob) -> Episode:
         if len(self.run) == self.stop_at:

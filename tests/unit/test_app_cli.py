@@ -22,8 +22,9 @@ from podhand.core.errors import (
 from podhand.core.station import load_station, parse_station
 
 COMMANDS = [
-    ["stow"], ["evaluate", "stow"], ["primitive", "list"], ["primitive", "show"], ["primitive", "run"], ["replay"],
-    ["station", "show"], ["station", "check"], ["bench", "loop"],
+    ["stow"], ["evaluate", "stow"], ["evaluate", "ablations"], ["report", "failures"], ["primitive", "list"],
+    ["primitive", "show"], ["primitive", "run"], ["replay"], ["station", "show"], ["station", "check"],
+    ["bench", "loop"],
 ]  # fmt: skip
 
 
