@@ -148,8 +148,8 @@ def _defect(result: EpisodeResult) -> bool:
 
 
 _TESTS: Final = {"paired_success": _success, "paired_defect": _defect}
-_HEAD: Final = ("without", "success %", "difference", "worlds −/+", "p", "of accepted %", "defects %", "peak N", "cycle s",
-                "what it is worth")  # fmt: skip
+_HEAD: Final = ("without", "success %", "difference", "worlds −/+", "p", "of accepted %", "defects %", "peak N",
+                "cycle s", "what it is worth")  # fmt: skip
 _ON_A_TERMINAL: Final = (0, 1, 2, 4, 6, 8, 9)
 _LEGEND: Final = (
     "success: of attempts. difference: points, paired. Brackets: 95 % intervals, Wilson for rates, Newcombe for paired "

@@ -47,3 +47,7 @@ class Ablation:
         """Say what differs from a whole stow, e.g. "without sweep"; empty when nothing does."""
         parts = [f"without {name}" for name in self.without]
         return ", ".join(parts + ([] if self.eject is Eject.BELTS else [f"ejects by {self.eject.value}"]))
+
+
+WHOLE_STOW: Final = Ablation()
+"""Nothing is left out."""

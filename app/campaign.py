@@ -7,7 +7,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
 
-from podhand.app.ablations import Ablation
+from podhand.app.ablations import WHOLE_STOW, Ablation
 from podhand.app.choices import Eject, Keep, WorldKind
 from podhand.app.episode import EpisodeJob
 from podhand.app.run_folder import RunFolder
@@ -45,7 +45,7 @@ class EvaluateJob:
     keep: Keep = Keep.FAILURES
     json_target: str | None = None
     world: WorldKind = WorldKind.STANDARD
-    ablation: Ablation = Ablation()
+    ablation: Ablation = WHOLE_STOW
 
     def episode(self, index: int, recording: Path | None = None, *, pictures: bool = False) -> EpisodeJob:
         """Return one of its episodes."""
@@ -170,7 +170,7 @@ def continued(path: Path, asked: EvaluateJob, *, given: frozenset[str]) -> Evalu
         ConfigError: the folder holds no campaign.
     """
     begun = read_campaign(path)[0]
-    changes = {name: getattr(asked, name) for name in _OPTIONS if name in given}
+    changes: dict[str, Any] = {name: getattr(asked, name) for name in _OPTIONS if name in given}
     if given & {"without", "eject"}:
         changes["ablation"] = asked.ablation
     return replace(begun, jobs=asked.jobs, json_target=asked.json_target, **changes)
@@ -211,4 +211,3 @@ def _absolute(path: str | Path) -> str:
 
 def _sha256(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
-

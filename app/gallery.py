@@ -93,7 +93,7 @@ def _repeat(campaign: EvaluateJob, chosen: Sequence[EpisodeResult], *, workers: 
                 again=again,
                 pictures=tuple(pictures),
             )
-            advance("")
+            advance()
     return found
 
 

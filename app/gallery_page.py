@@ -99,8 +99,9 @@ def _cause(number: int, group: Group, attempts: int) -> str:
 
 def _group(number: int, group: Group, campaign: EvaluateJob) -> str:
     shown = "\n".join(_failure(failure, campaign) for failure in group.failures)
+    cause, badge = html.escape(group.cause), _badge(group.members[0])
     return f"""<section class="product" id="cause-{number}">
-<header><h2><span class="number">{group.count} ×</span>{html.escape(group.cause)}</h2>{_badge(group.members[0])}</header>
+<header><h2><span class="number">{group.count} ×</span>{cause}</h2>{badge}</header>
 {shown}
 {_others(group, campaign)}
 </section>"""
@@ -109,10 +110,7 @@ def _group(number: int, group: Group, campaign: EvaluateJob) -> str:
 def _failure(failure: Failure, campaign: EvaluateJob) -> str:
     result = failure.recorded
     figures = "\n".join(figure_html(picture) for picture in failure.pictures)
-    changed = "" if failure.repeats else (
-        f'<p class="warning">It did not go the same way again: {html.escape(words.story(failure.again))} The code or the '
-        "catalogue has changed since; pictures and numbers below are of the repetition.</p>"
-    )  # fmt: skip
+    changed = "" if failure.repeats else _changed(failure)
     return f"""<article><h3>{html.escape(words.headline(result))}</h3>
 <p class="story">{html.escape(words.story(result))}</p>{changed}
 <p class="how">Again: <code>{html.escape(campaign.command(result.index))}</code></p>
@@ -120,6 +118,13 @@ def _failure(failure: Failure, campaign: EvaluateJob) -> str:
 {facts_html(failure.again)}
 <div class="figures">{figures}</div>
 {steps_html(failure.again)}</article>"""
+
+
+def _changed(failure: Failure) -> str:
+    return (
+        f'<p class="warning">It did not go the same way again: {html.escape(words.story(failure.again))} The code or '
+        "the catalogue has changed since; pictures and numbers below are of the repetition.</p>"
+    )
 
 
 def _plan(result: EpisodeResult) -> str:
@@ -131,8 +136,8 @@ def _others(group: Group, campaign: EvaluateJob) -> str:
     if not group.others:
         return ""
     items = "\n".join(
-        f"<li>{html.escape(result.cause or result.refusal_reason)}<br><code>{html.escape(campaign.command(result.index))}"
-        "</code></li>"
+        f"<li>{html.escape(result.cause or result.refusal_reason)}<br>"
+        f"<code>{html.escape(campaign.command(result.index))}</code></li>"
         for result in group.others
     )
     return f"<details><summary>{len(group.others)} more like this</summary><ul>{items}</ul></details>"

@@ -76,11 +76,11 @@ def time_plot(times: Mapping[str, Mapping[str, Mapping[str, float]]]) -> bytes:
     """
     most_s = {name: max(_part_s(b, name) for b in times.values()) for bars in times.values() for name in bars}
     names = sorted((name for name in most_s if most_s[name] > 0.0), key=lambda name: -most_s[name])
-    colours = matplotlib.colormaps["tab20"].colors
+    colours = matplotlib.colormaps["tab20"](np.arange(20))
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(11.0, 1.5 + 0.55 * len(times)), layout="constrained")
         axes = figure.add_subplot()
-        for row, (label, bars) in enumerate(times.items()):
+        for row, bars in enumerate(times.values()):
             left_s = 0.0
             for k, name in enumerate(names):
                 part_s = _part_s(bars, name)

@@ -174,7 +174,7 @@ def _whole_lines(stream: BinaryIO) -> tuple[list[dict[str, Any]], int]:
     try:
         return [json.loads(line) for line in whole.splitlines()], len(whole) + len(end)
     except ValueError as error:
-        raise ConfigError(f"{stream.name} - a line in its middle is damaged ({error}); begin anew with --out") from error
+        raise ConfigError(f"{stream.name} - a line within is damaged ({error}); begin anew with --out") from error
 
 
 def _write_manifest(path: Path, *, build_id: str, schemas: Mapping[str, str], complete: bool) -> None:

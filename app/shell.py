@@ -157,10 +157,10 @@ def check_json_target(target: str | None) -> None:
 
 
 @contextmanager
-def progress(label: str, total: int, *, done: int = 0) -> Iterator[Callable[[str], None]]:
+def progress(label: str, total: int, *, done: int = 0) -> Iterator[Callable[..., None]]:
     """Show a progress bar on a terminal, nothing in a pipe.
 
-    Yields the function that advances it by one and, behind rate and remaining time, shows the words it is given.
+    Yields the function that advances it by one and, behind rate and remaining time, shows the words it may be given.
     """
     columns = (TextColumn("{task.description}"), BarColumn(bar_width=24), MofNCompleteColumn(), _Pace(),
                TimeRemainingColumn(), TextColumn("{task.fields[note]}"))  # fmt: skip
@@ -169,7 +169,7 @@ def progress(label: str, total: int, *, done: int = 0) -> Iterator[Callable[[str
                    speed_estimate_period=600.0)  # fmt: skip
     with bar:
         task = bar.add_task(label, total=total, completed=done, note="")
-        yield lambda note: bar.update(task, advance=1, note=note)
+        yield lambda note="": bar.update(task, advance=1, note=note)
 
 
 class _Pace(ProgressColumn):

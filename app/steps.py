@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from statistics import mean, median
 from typing import Any, Final
 
@@ -42,7 +43,7 @@ def cycle_seconds(steps: Sequence[Step], cycle_s: float) -> dict[str, float]:
     cuts = {begin_s, end_s} | {s for step in steps for s in (step.begin_s, step.end_s) if begin_s < s < end_s}
     borders = sorted(cuts)
     seconds: dict[str, float] = {}
-    for low_s, high_s in zip(borders, borders[1:], strict=False):
+    for low_s, high_s in pairwise(borders):
         running = [step for step in steps if step.begin_s <= low_s and step.end_s >= high_s]
         running.sort(key=lambda step: step.channel != _ARM_CHANNEL)
         name = running[0].name if running else WAITING

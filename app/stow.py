@@ -10,7 +10,7 @@ from typing import Any
 import structlog
 
 from podhand.app import words
-from podhand.app.ablations import Ablation
+from podhand.app.ablations import WHOLE_STOW, Ablation
 from podhand.app.choices import WorldKind
 from podhand.app.episode import Episode, EpisodeJob, Watcher, run_episode
 from podhand.app.pictures import pictures_of
@@ -42,7 +42,7 @@ class StowJob:
     json_target: str | None
     view: bool
     world: WorldKind = WorldKind.STANDARD
-    ablation: Ablation = Ablation()
+    ablation: Ablation = WHOLE_STOW
 
 
 def schemas(world: str) -> dict[str, str]:
@@ -70,7 +70,7 @@ def run_stow_job(job: StowJob) -> Campaign:
             with progress("stowing", job.count) as advance:
                 for index in range(job.first, job.first + job.count):
                     run.add(folder, _one(job, index, path, folder, watcher))
-                    advance("")
+                    advance()
                     if run.fault:
                         break  # a person has to look first
         finally:

@@ -15,9 +15,7 @@ Job = TypeVar("Job")
 Result = TypeVar("Result")
 
 
-def run_all(
-    work: Callable[[Job], Result], jobs: Sequence[Job], *, workers: int = 0
-) -> Generator[Result, None, None]:
+def run_all(work: Callable[[Job], Result], jobs: Sequence[Job], *, workers: int = 0) -> Generator[Result, None, None]:
     """Work on all jobs and yield results as they come; jobs under way end when the generator is closed.
 
     Args:

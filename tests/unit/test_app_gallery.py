@@ -16,7 +16,6 @@ from podhand.app.run_folder import verify_run
 from podhand.app.shell import ExitCode
 from podhand.app.steps import Step
 from podhand.app.words import kind_of_cause
-
 from tests.unit.test_app_report import Checker
 
 CAUSES = {
@@ -68,7 +67,20 @@ def episodes(monkeypatch: pytest.MonkeyPatch) -> Episodes:
 @pytest.fixture
 def run(episodes: Episodes, tmp_path: Path) -> Path:
     out = tmp_path / "run"
-    command = ["evaluate", "stow", "--episodes", "10", "--seed", "3", "--jobs", "1", "--out", str(out), "--without", "slot"]
+    command = [
+        "evaluate",
+        "stow",
+        "--episodes",
+        "10",
+        "--seed",
+        "3",
+        "--jobs",
+        "1",
+        "--out",
+        str(out),
+        "--without",
+        "slot",
+    ]
     assert CliRunner().invoke(app, command).exit_code == ExitCode.DONE
     return out
 
@@ -83,7 +95,9 @@ def test_causes_that_differ_in_numbers_and_products_are_one_kind() -> None:
             EpisodeResult(index=k, seed=k, item=item, bin="A1", accepted=True, cause=f"{item} pushes {n} blocks, {x} N")
         )
         for k, (item, n, x) in enumerate([("soap", "1", "-3.5"), ("glue_2", "2", "17"), ("box", "12", "+0.25")])
-    } | {kind_of_cause(EpisodeResult(index=9, seed=9, item="x", bin="A1", accepted=True, cause="x pushes 1 block, 4 N"))}
+    } | {
+        kind_of_cause(EpisodeResult(index=9, seed=9, item="x", bin="A1", accepted=True, cause="x pushes 1 block, 4 N"))
+    }
     assert words == {"the item pushes … block, … N"}
 
 

@@ -28,7 +28,9 @@ def test_parts_sum_to_the_cycle_whatever_overlaps() -> None:
     for _ in range(200):
         begins = rng.uniform(0.0, 10.0, 8)
         steps = [
-            Step(name=f"p{k % 3}", begin_s=float(b), end_s=float(b + rng.uniform(0.0, 4.0)), channel=int(rng.integers(2)))
+            Step(
+                name=f"p{k % 3}", begin_s=float(b), end_s=float(b + rng.uniform(0.0, 4.0)), channel=int(rng.integers(2))
+            )
             for k, b in enumerate(begins)
         ]
         cycle_s = float(rng.uniform(0.5, 15.0))
