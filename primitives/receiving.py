@@ -12,7 +12,7 @@ from podhand.controllers.outcomes import Outcome
 from podhand.controllers.parameters import EMPTY_PAYLOAD, HELD_PAYLOAD, LEAVING_PAYLOAD, X_flange_sensor, empty_tool
 from podhand.controllers.segments import AxisForce, Compliant, Rigid, Segment
 from podhand.core.exchange import Axis, SlowSignal
-from podhand.core.items import Item
+from podhand.core.items import Item, Softness
 from podhand.core.poses import FloatArray, Pose, inverse
 from podhand.primitives import motions
 from podhand.primitives.base import Joints, Matrix, Primitive, PrimitivePreview, Trace, to_pose
@@ -25,6 +25,8 @@ _MASS_MARGIN = 1.1
 _GRAVITY_M_S2 = 9.81
 _WEIGH_S = 0.15
 _LEAST_MASS_KG = 0.01
+_SQUEEZE_MARGIN = 0.9
+"""Of what an item bears: closing paddles overshoot a little."""
 _OPEN_MARGIN_M = 0.012
 _AT_INFEED_M = 0.05
 _LANDING_M = 0.008
@@ -32,12 +34,17 @@ _LANDING_M_S = 0.012
 """Rails and a gripped item are hard: the last centimetre goes slowly."""
 
 
+_LEAST_GRIP_N = {Softness.FIRM: 14.0, Softness.UNEVEN: 12.0, Softness.SOFT: 8.0}
+"""Whatever an item weighs: firm sides are pressed flat against the belts, soft ones only held."""
+
+
 def needed_grip_n(cell: StowCell, item: Item) -> float:
-    """Return the squeeze [N] that holds an item by friction at both belts, within the item's and the station's."""
+    """Return the squeeze [N] for an item: what holds its weight by friction at both belts, at least what its softness
+    asks for, within the station's range and never more than the item bears."""
     forces = cell.station.forces
     weight = item.mass_kg * _GRAVITY_M_S2
-    wanted = forces.grip_margin * weight / (2.0 * item.friction)
-    return min(max(wanted, forces.grip_min_n), forces.grip_max_n, item.max_squeeze_n)
+    wanted = max(forces.grip_margin * weight / (2.0 * item.friction), _LEAST_GRIP_N[item.softness])
+    return min(max(wanted, forces.grip_min_n), forces.grip_max_n, _SQUEEZE_MARGIN * item.max_squeeze_n)
 
 
 class ReceiveItem(Primitive):
@@ -95,7 +102,7 @@ class ReceiveItem(Primitive):
     def _grip_n(self, cell: StowCell) -> float:
         if cell.presented is None:
             return self.grip_force_n or cell.station.forces.grip_min_n
-        most = min(cell.station.forces.grip_max_n, cell.presented.item.max_squeeze_n)
+        most = min(cell.station.forces.grip_max_n, _SQUEEZE_MARGIN * cell.presented.item.max_squeeze_n)
         return min(self.grip_force_n or needed_grip_n(cell, cell.presented.item), most)
 
     async def _do(self, cell: StowCell, trace: Trace) -> str:

@@ -25,7 +25,7 @@ BAG_GIVES_AT_N = 15.0
 """... under this squeeze over its whole side."""
 _BAG_LIMIT_RAD = 0.6
 """Of each joint, either way."""
-_BAG_END = (0.72, 0.90)
+_BAG_END = (0.88, 0.95)
 """A bag's ends are thinner and lower than its middle, by these factors."""
 _BAG_SOFT = "0.012 1"
 

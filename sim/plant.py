@@ -144,6 +144,10 @@ class SimPlant:
         """Whether both belts press on the presented item now."""
         return bool(self._slow[1]) and float(np.abs(self._sensors[9:15]).max()) > 0.5
 
+    def signal(self, which: SlowSignal) -> float:
+        """Return a light barrier as it was last read, 0 or 1."""
+        return self._slow[which - SlowSignal.ITEM_AT_INFEED]
+
     def present_item(self) -> None:
         """Put the item where it was presented at the start, at rest: the infeed's next one, a copy of the first."""
         self._qpos[self._item_qpos] = self._item_start
@@ -175,6 +179,7 @@ class SimPlant:
         self._arm_bits = (1 << self._arm) - 1
         slow = (SlowSignal.ITEM_AT_INFEED, SlowSignal.ITEM_IN_PADDLES, SlowSignal.MOUTH_BLOCKED)
         inputs["slow_valid"] = sum(1 << int(s) for s in slow)
+        self._slow_ticks = 0  # a new controller reads the barriers at once
         self._write_inputs()
         n = self._arm
         self._command[:] = 0.0

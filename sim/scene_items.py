@@ -10,7 +10,7 @@ from podhand.core.poses import Pose, pose
 from podhand.core.tooling import Pod
 from podhand.sim.contact_groups import Part, contact
 from podhand.sim.item_bodies import ItemForm, add_item
-from podhand.sim.mjcf import add_body, add_box
+from podhand.sim.mjcf import add_body, add_box, add_capsule
 from podhand.sim.settings import SimSettings
 from podhand.sim.world import World
 
@@ -89,18 +89,24 @@ def rails_width_m(item: Item) -> float:
 
 
 def add_rails(worldbody: Element, settings: SimSettings, X_world_base: Pose, world: World) -> None:
-    """Add the two thin rails of the infeed; a round item lies in them as in a cradle, its lowest point at their top."""
+    """Add the two thin rails of the infeed, their tops round: bottles lie between them as in a cradle.
+
+    The lowest point of a bottle is where the underside of a flat item is, as an infeed levels what it hands over.
+    """
     x, y = settings.infeed_base_m
-    width = rails_width_m(world.item)
+    radius = RAIL_WIDTH_M / 2
+    offset = rails_width_m(world.item) / 2 - radius
     sunk_m = 0.0
     if world.item.shape in (Shape.CYLINDER, Shape.SPHERE):
-        radius, inner = item_diameter_m(world) / 2, width / 2 - RAIL_WIDTH_M
-        sunk_m = radius - sqrt(radius**2 - inner**2)
+        reach = item_diameter_m(world) / 2 + radius
+        sunk_m = reach - sqrt(reach**2 - offset**2)
     top = settings.rail_top_base_m + sunk_m
     body = add_body(worldbody, "infeed", X_world_base @ pose(None, (x, y, top)))
     rail = {"rgba": "0.55 0.57 0.60 1", "friction": "0.25 0.005 0.0001", **contact(Part.RAIL)}
-    offset = (width - RAIL_WIDTH_M) / 2
-    size = (RAIL_LENGTH_M, RAIL_WIDTH_M, RAIL_HEIGHT_M)
+    half, height = RAIL_LENGTH_M / 2, RAIL_HEIGHT_M - radius
     for name, side in (("left", offset), ("right", -offset)):
-        add_box(body, f"rail_{name}", size, (0, side, -RAIL_HEIGHT_M / 2), **rail)
-    add_box(body, "rail_foot", (0.10, width, 0.10), (0, 0, -RAIL_HEIGHT_M - 0.05), **rail)
+        add_box(body, f"rail_{name}", (2 * half, RAIL_WIDTH_M, height), (0, side, -radius - height / 2), **rail)
+        # Sharp edges of boxes push round things sideways and wedge them.
+        add_capsule(body, f"rail_top_{name}", (-half, side, -radius), (half, side, -radius), radius, **rail)
+    foot = (0.10, rails_width_m(world.item), 0.10)
+    add_box(body, "rail_foot", foot, (0, 0, -RAIL_HEIGHT_M - 0.05), **rail)
