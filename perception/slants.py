@@ -120,4 +120,5 @@ class _View:
         crest = maximum_filter1d(total, 2 * round(RIM_M / self.step_m) + 1)
         blocked = total >= np.clip(EDGE_SHARE * crest, *COLUMN_HITS)
         blocked = drop_short(blocked, int(np.ceil(MIN_BLOCK_M / self.step_m)))
-        return ~blocked & (seen >= MIN_SEEN_SHARE)
+        free: BoolArray = ~blocked & (seen >= MIN_SEEN_SHARE)
+        return free

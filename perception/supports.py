@@ -4,8 +4,6 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy.ndimage import binary_opening
 
 from podhand.core.poses import FloatArray
 from podhand.perception.bin_model import BinModel, Gap
@@ -192,8 +190,7 @@ def _support_at(
 
 def _level_width(flat: BoolArray, rows: BoolArray, middle: int) -> int:
     """Return how many columns around the middle are level in half of the carrying rows."""
-    level: NDArray[np.bool_] = flat[rows].mean(axis=0) >= 0.5
-    level = binary_opening(level, np.ones(2)) | level
+    level = flat[rows].mean(axis=0) >= 0.5
     low = middle
     while low > 0 and level[low - 1]:
         low -= 1

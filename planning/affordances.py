@@ -15,6 +15,8 @@ from podhand.perception.bin_model import BinModel, Block, Gap, Layout
 GRAVITY_M_S2 = 9.81
 SPACE_MAKERS: Final = frozenset({"sweep", "flip_up", "stack", "slot"})
 """Ways to find room where no gap takes the item as it is."""
+_SHARES: Final = (0.15, 0.3, 0.4, 0.5, 0.6, 0.7, 0.85)
+"""How the missing width is divided between two pushes."""
 WAYS_TO_EJECT: Final = ("belts", "drop_push")
 
 
@@ -62,6 +64,8 @@ class StowRules:
     """What a gap does not give when it closes: blocks turn a little and are not plane."""
     max_force_share: float = 0.75
     """Of the sweep's force limit that the predicted force may reach; the rest is for what is not known."""
+    second_push_share: float = 0.97
+    """What a second push leaves of the prediction of a sweep."""
     stack_drop_m: float = 0.010
     """An item that is put on top of something enters this high over it."""
     stack_search_m: float = 0.010
@@ -117,6 +121,9 @@ class Sweep:
     clearance_m: float
     moved: tuple[Block, ...]
     force_n: float
+    """Of the heavier push when there are two."""
+    back_m: float = 0.0
+    """How far the tool then moves the other way, to push what stands there too; 0: not at all."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -176,18 +183,38 @@ def sweeps(
     found: list[Sweep] = []
     failed: list[NoSweep] = []
     for gap in layout.gaps:
-        for direction in (-1, 1):
-            result = search.try_gap(gap, direction)
+        pushes = {direction: search.open_gap(gap, direction) for direction in (-1, 1)}
+        for push in pushes.values():
+            result = push if isinstance(push, NoSweep) else search.fits(push)
             if isinstance(result, NoSweep):
                 failed.append(result)
             else:
                 found.extend(result)
+        found.extend(search.both_ways(pushes[-1], pushes[1]))
     return found, failed
 
 
 @dataclass(frozen=True, kw_only=True)
+class _Push:
+    """What a blade in a gap can push in one direction. ``near`` and ``far`` grow along the push: s = direction * y."""
+
+    gap: Gap
+    direction: int
+    near: float
+    """The gap's end next to what is pushed."""
+    far: float
+    """Its other end."""
+    blocks: tuple[Block, ...]
+    """Nearest first."""
+    reach: float
+    """x of the blade's tip."""
+    room: float
+    """How far the nearest can be pushed before everything touches the wall."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class _SweepSearch:
-    """Geometry of one blade entry. ``side`` coordinates grow along the sweep: s = direction * y."""
+    """Geometry of one blade entry."""
 
     model: BinModel
     layout: Layout
@@ -196,8 +223,8 @@ class _SweepSearch:
     rules: StowRules
     force_limit_n: float
 
-    def try_gap(self, gap: Gap, direction: int) -> list[Sweep] | NoSweep:
-        """Return the sweeps of a blade that enters a gap and pushes in a direction, or why there is none."""
+    def open_gap(self, gap: Gap, direction: int) -> _Push | NoSweep:
+        """Return what a blade that enters a gap can push in a direction, or why it cannot."""
         rules, tool = self.rules, self.tool
         need = tool.blade_thickness_m + 2 * rules.blade_side_m
         if gap.width_m < need:
@@ -213,7 +240,7 @@ class _SweepSearch:
         if isinstance(reach, NoSweep):
             return reach
         room = self._room(near, direction, first)
-        return self._fits(gap, direction, near=near, far=far, blocks=blocks, reach=reach, room=room)
+        return _Push(gap=gap, direction=direction, near=near, far=far, blocks=tuple(blocks), reach=reach, room=room)
 
     def _blocks_ahead(self, near: float, direction: int) -> list[Block]:
         """Return the blocks beyond the gap in the sweep's direction, nearest first."""
@@ -245,12 +272,10 @@ class _SweepSearch:
         contacts = len(self._blocks_ahead(near, direction))
         return free - contacts * self.rules.loss_per_contact_m
 
-    def _fits(
-        self, gap: Gap, direction: int, *, near: float, far: float, blocks: list[Block], reach: float, room: float
-    ) -> list[Sweep] | NoSweep:
+    def fits(self, push: _Push) -> list[Sweep] | NoSweep:
         """Return the pushes that give the item its place: with and without the blade as a fence, ample and tight."""
         rules, width, t = self.rules, self.item.width_m, self.tool.blade_thickness_m
-        walled = self.model.size_m[1] / 2 + far < 1e-6
+        walled = self.model.size_m[1] / 2 + push.far < 1e-6
         at_wall = (self.model.size_m[1] / 2 - rules.clear_half_width_m,) if walled else ()
         found = []
         heavy: NoSweep | None = None
@@ -258,25 +283,65 @@ class _SweepSearch:
             for side in (*at_wall, rules.wish_side_m, rules.min_side_m):
                 behind = self._fence_m + t if blade_stays else min(side, rules.wish_side_m)
                 # The item keeps clear of the far border; the pushed block's face ends where item and blade end.
-                push = far + side + width + behind - near
-                if push > room:
+                way = push.far + side + width + behind - push.near
+                if way > push.room:
                     continue
-                moved, force = self._force(near, direction, blocks, max(push, 0.0))
+                moved, force = self._force(push, max(way, 0.0))
                 if force > rules.max_force_share * self.force_limit_n:
                     heavy = self._too_heavy(force)
                     continue
-                bend = 0.0 if blade_stays else force * reach**2 / (3 * rules.blade_bending_n_m_rad)
-                start = near - t / 2 - _entry_margin(gap, rules, self.tool)
-                end = near + push - t / 2 + bend
+                bend = 0.0 if blade_stays else self._bend_m(force, push.reach)
+                start = self._start(push)
+                end = push.near + way - t / 2 + bend
                 found.append(
                     Sweep(
-                        direction=direction, gap=gap, blade_y_m=direction * start, blade_reach_m=reach,
-                        distance_m=max(end - start, 0.0), blade_stays=blade_stays,
-                        y_item_m=direction * (far + side + width / 2), clearance_m=min(side, rules.wish_side_m),
-                        moved=moved, force_n=force,
+                        direction=push.direction, gap=push.gap, blade_y_m=push.direction * start,
+                        blade_reach_m=push.reach, distance_m=max(end - start, 0.0), blade_stays=blade_stays,
+                        y_item_m=push.direction * (push.far + side + width / 2),
+                        clearance_m=min(side, rules.wish_side_m), moved=moved, force_n=force,
                     )
                 )  # fmt: skip
-        return found or heavy or self._too_narrow(direction, near - far + room)
+        return found or heavy or self._too_narrow(push.direction, push.near - push.far + push.room)
+
+    def both_ways(self, right: _Push | NoSweep, left: _Push | NoSweep) -> list[Sweep]:
+        """Return the sweeps that push to one side and then to the other, so that each push moves less."""
+        if isinstance(right, NoSweep) or isinstance(left, NoSweep):
+            return []
+        width, most = self.item.width_m, self.rules.max_force_share * self.force_limit_n
+        found = []
+        for side in (self.rules.wish_side_m, self.rules.min_side_m):
+            need = width + 2 * side - right.gap.width_m
+            for share in _SHARES:
+                ways = (share * need, (1.0 - share) * need)
+                if ways[0] > right.room or ways[1] > left.room:
+                    continue
+                pushes = [(push, way, *self._force(push, way)) for push, way in zip((right, left), ways, strict=True)]
+                if max(force for *_, force in pushes) <= most:
+                    # The lighter push first: what it meets cannot come back while the heavier one goes on.
+                    found.append(self._twice(sorted(pushes, key=lambda one: one[3]), side))
+        return sorted(found, key=lambda sweep: sweep.force_n)[:2]
+
+    def _twice(self, pushes: "list[tuple[_Push, float, tuple[Block, ...], float]]", side: float) -> Sweep:
+        (first, way, moved, force), (second, back, moved_back, force_back) = pushes
+        t, reach = self.tool.blade_thickness_m, max(first.reach, second.reach)
+        start = self._start(first)
+        end = first.near + way - t / 2 + self._bend_m(force, reach)
+        # Coordinates of the second push have the other sign.
+        end_back = second.near + back - t / 2 + self._bend_m(force_back, reach)
+        return Sweep(
+            direction=first.direction, gap=first.gap, blade_y_m=first.direction * start, blade_reach_m=reach,
+            distance_m=end - start, blade_stays=False, back_m=end + end_back,
+            y_item_m=second.direction * (second.near + back - side - self.item.width_m / 2),
+            clearance_m=side, moved=moved + moved_back, force_n=max(force, force_back),
+        )  # fmt: skip
+
+    def _start(self, push: _Push) -> float:
+        """Return where the blade's mid plane enters, along the push."""
+        return push.near - self.tool.blade_thickness_m / 2 - _entry_margin(push.gap, self.rules, self.tool)
+
+    def _bend_m(self, force_n: float, reach_m: float) -> float:
+        """Return how far the blade's tip stays behind."""
+        return force_n * reach_m**2 / (3 * self.rules.blade_bending_n_m_rad)
 
     @property
     def _fence_m(self) -> float:
@@ -299,13 +364,13 @@ class _SweepSearch:
             severity=3,
         )
 
-    def _force(self, near: float, direction: int, blocks: list[Block], push: float) -> tuple[tuple[Block, ...], float]:
+    def _force(self, push: _Push, way: float) -> tuple[tuple[Block, ...], float]:
         """Return the blocks that a push moves and the force to slide them all [N]."""
         rules = self.rules
         moved: list[Block] = []
-        front = near + push
-        for block in blocks:
-            start = direction * (block.y_low_m if direction > 0 else block.y_high_m)
+        front = push.near + way
+        for block in push.blocks if way > 0.0 else ():
+            start = push.direction * (block.y_low_m if push.direction > 0 else block.y_high_m)
             if start >= front:
                 break
             moved.append(block)

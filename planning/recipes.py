@@ -1,5 +1,7 @@
 """A thought becomes a recipe: primitives with the numbers of plan and motions."""
 
+from typing import Literal
+
 from podhand.core.poses import Pose
 from podhand.core.station import Station
 from podhand.planning.motion import JointPath
@@ -48,25 +50,10 @@ def stow_recipe(station: Station, thought: Thought) -> Recipe:
         lift_m=request.lift_m,
     )
     go = Approach(waypoints_rad=joints(motions.to_bin), X_base_tool_mouth=matrix(motions.approach.X_base_goal))
-    make_room: list[Primitive] = []
-    if plan.sweep_needed:
-        make_room = [
-            ExtendBlade(extension_m=plan.blade_extension_m),
-            Sweep(
-                direction=1 if plan.sweep_direction > 0 else -1,
-                distance_m=plan.sweep_distance_m,
-                speed_m_s=SWEEP_SPEED_M_S,
-                min_distance_m=max(0.0, plan.sweep_distance_m - SWEEP_SLACK_M),
-            ),
-        ]
-        if not plan.blade_stays:
-            make_room.append(ExtendBlade(extension_m=0.0))
-        if motions.shift is not None:
-            make_room.append(Align(X_base_tool_mouth=matrix(motions.shift.X_base_goal)))
     body = seq(
         par(take, OpenBands(positions_base_m=hook[1:])),
         go,
-        *make_room,
+        *_make_room(thought),
         *_place(thought),
         EjectItem(),
         Retract(to_x_bin_m=request.retreat_x_bin_m),
@@ -74,6 +61,32 @@ def stow_recipe(station: Station, thought: Thought) -> Recipe:
     )
     back = Park(waypoints_rad=tuple(reversed(joints(motions.to_infeed))))
     return Recipe(name="stow", root=guarded(body, back))
+
+
+def _make_room(thought: Thought) -> list[Primitive]:
+    """Return what brings blade and contents to where the item can enter, and the tool in front of its place."""
+    plan, motions = thought.plan, thought.motions
+    assert plan is not None and motions is not None
+    if not plan.sweep_needed:
+        return []
+    direction: Literal[-1, 1] = 1 if plan.sweep_direction > 0 else -1
+    steps: list[Primitive] = [ExtendBlade(extension_m=plan.blade_extension_m), _sweep(direction, plan.sweep_distance_m)]
+    if plan.sweep_back_m > 0.0:
+        steps.append(_sweep(1 if direction < 0 else -1, plan.sweep_back_m))
+    if not plan.blade_stays:
+        steps.append(ExtendBlade(extension_m=0.0))
+    if motions.shift is not None:
+        steps.append(Align(X_base_tool_mouth=matrix(motions.shift.X_base_goal)))
+    return steps
+
+
+def _sweep(direction: Literal[-1, 1], distance_m: float) -> Sweep:
+    return Sweep(
+        direction=direction,
+        distance_m=distance_m,
+        speed_m_s=SWEEP_SPEED_M_S,
+        min_distance_m=max(0.0, distance_m - SWEEP_SLACK_M),
+    )
 
 
 def _place(thought: Thought) -> list[Primitive]:

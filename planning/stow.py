@@ -88,6 +88,8 @@ class StowPlan:
     moved_blocks: tuple[Block, ...]
     reason: str
     """Why this plan, in words."""
+    sweep_back_m: float = 0.0
+    """Travel of the tool the other way after the sweep, to push what stands there too; 0: none."""
     tilt_rad: float = 0.0
     """Roll of tool and item at the bin, beyond ``roll_rad``; positive leans the item's upper end to -y."""
     support_z_m: float = 0.0
@@ -274,7 +276,8 @@ def _slot_plan(slant: Slant, item: Item, rules: StowRules) -> StowPlan:
     success = 0.97 * _fit_chance(slant.clearance_m) * _band_chance(slant.y_m, width / 2, rules)
     return _placed_plan(
         StowKind.SLOT, item, rules,
-        y_m=slant.y_m, z_m=slant.z_m, tilt_rad=slant.tilt_rad, clearance_m=min(slant.clearance_m, 2 * rules.wish_side_m),
+        y_m=slant.y_m, z_m=slant.z_m, tilt_rad=slant.tilt_rad,
+        clearance_m=min(slant.clearance_m, 2 * rules.wish_side_m),
         success=success,
         reason=f"a slanted gap takes the item when it leans {degrees(abs(slant.tilt_rad)):.0f}° to the {leans}, with "
         f"at least {1e3 * slant.clearance_m:.0f} mm on each side",
@@ -296,8 +299,6 @@ def _stack_success(stack: Stack, item: Item, rules: StowRules, width_m: float, h
 
 def _sweep_plan(sweep: Sweep, item: Item, tool: StowTool, rules: StowRules, force_limit_n: float) -> StowPlan:
     offset = -tool.blade_offset_m(item.width_m)
-    towards = "left" if sweep.direction > 0 else "right"
-    fence = "the blade stays as a fence" if sweep.blade_stays else "the blade leaves before the item enters"
     return StowPlan(
         kind=StowKind.SWEEP,
         roll_rad=0.0 if sweep.direction < 0 else pi,
@@ -311,6 +312,7 @@ def _sweep_plan(sweep: Sweep, item: Item, tool: StowTool, rules: StowRules, forc
         blade_extension_m=sweep.blade_reach_m - rules.mouth_x_m - tool.blade_rest_m,
         sweep_direction=sweep.direction,
         sweep_distance_m=sweep.distance_m,
+        sweep_back_m=sweep.back_m,
         blade_stays=sweep.blade_stays,
         item_size_m=item.size_m,
         predicted_force_n=sweep.force_n,
@@ -318,10 +320,16 @@ def _sweep_plan(sweep: Sweep, item: Item, tool: StowTool, rules: StowRules, forc
         predicted_success=_sweep_success(sweep, item, rules, force_limit_n),
         moved_blocks=sweep.moved,
         reason=f"no gap takes the item of {1e3 * item.width_m:.0f} mm; the blade enters a gap of "
-        f"{1e3 * sweep.gap.width_m:.0f} mm at y = {1e3 * sweep.blade_y_m:.0f} mm and sweeps "
-        f"{1e3 * sweep.distance_m:.0f} mm to the {towards}, pushing {_count(len(sweep.moved))} with about "
-        f"{sweep.force_n:.0f} N; {fence}",
+        f"{1e3 * sweep.gap.width_m:.0f} mm at y = {1e3 * sweep.blade_y_m:.0f} mm and {_pushes(sweep)}, pushing "
+        f"{_count(len(sweep.moved))} with about {sweep.force_n:.0f} N; "
+        f"{'the blade stays as a fence' if sweep.blade_stays else 'the blade leaves before the item enters'}",
     )
+
+
+def _pushes(sweep: Sweep) -> str:
+    first, second = ("left", "right") if sweep.direction > 0 else ("right", "left")
+    once = f"sweeps {1e3 * sweep.distance_m:.0f} mm to the {first}"
+    return f"{once} and {1e3 * sweep.back_m:.0f} mm to the {second}" if sweep.back_m else once
 
 
 def _count(blocks: int) -> str:
@@ -349,8 +357,13 @@ def _sweep_success(sweep: Sweep, item: Item, rules: StowRules, force_limit_n: fl
     entry = _fit_chance(min((sweep.gap.width_m - 0.002) / 2, 0.010)) / 0.98
     bands = _band_chance(sweep.y_item_m, item.width_m / 2, rules) * _band_chance(sweep.blade_y_m, 0.001, rules)
     # What is pushed may turn, tip or come back; a fence keeps it away.
-    motion = (1.0 - 0.2 * sweep.distance_m) * 0.99 ** len(sweep.moved) * (0.98 if sweep.blade_stays else 0.97)
-    return _fit_chance(sweep.clearance_m) * entry * force * bands * motion
+    motion = (
+        (1.0 - 0.2 * (sweep.distance_m + sweep.back_m))
+        * 0.99 ** len(sweep.moved)
+        * (0.98 if sweep.blade_stays else 0.97)
+    )
+    twice = rules.second_push_share if sweep.back_m else 1.0
+    return _fit_chance(sweep.clearance_m) * entry * force * bands * motion * twice
 
 
 def _refuse(model: BinModel, item: Item, rules: StowRules, failed: list[NoSweep]) -> Refusal:

@@ -45,6 +45,8 @@ class StowMotionRequest:
     """Mouth where the tool stops in front of the bin and the blade goes in."""
     sweep_end_bin_m: Point
     """Mouth at the end of the sweep; the entry point when there is none."""
+    sweep_back_bin_m: Point | None = None
+    """Mouth at the end of a second sweep the other way; None when there is none."""
     eject_bin_m: Point
     """Mouth where the item is ejected."""
     blade_extension_m: float
@@ -95,6 +97,7 @@ class StowMotionRequest:
         def mouth(y_m: float) -> Point:
             return (plan.mouth_x_m, y_m, plan.tool_z_m)
 
+        y_swept_m = plan.y_entry_m + plan.sweep_direction * plan.sweep_distance_m
         return cls(
             X_base_item=presented.X_base_item,
             item_size_m=(length, width, height),
@@ -104,7 +107,8 @@ class StowMotionRequest:
             X_base_bin=X_base_bin,
             base_height_m=base_height_m,
             entry_bin_m=mouth(plan.y_entry_m),
-            sweep_end_bin_m=mouth(plan.y_entry_m + plan.sweep_direction * plan.sweep_distance_m),
+            sweep_end_bin_m=mouth(y_swept_m),
+            sweep_back_bin_m=mouth(y_swept_m - plan.sweep_direction * plan.sweep_back_m) if plan.sweep_back_m else None,
             eject_bin_m=mouth(plan.y_eject_m),
             blade_extension_m=plan.blade_extension_m,
             tilt_rad=plan.tilt_rad,
@@ -131,6 +135,8 @@ class StowMotions:
     """To the mouth of the bin."""
     sweep: LinePath | None
     """Sideways with the blade in the bin; None without a sweep."""
+    sweep_back: LinePath | None
+    """The other way; None without a second sweep."""
     shift: LinePath | None
     """From the end of the sweep to where the item is ejected; None when that is the same place."""
     place: LinePath | None
@@ -202,12 +208,18 @@ def plan_stow_motions(
     )
     to_bin = _joint(planner, "way to the bin", lift.waypoints_rad[-1], X_before, states.held_on_the_way)
     approach = _line(planner, "approach to the bin", X_before, X_entry, to_bin.waypoints_rad, states.held_at_bin)
-    at_bin, sweep, shift = approach, None, None
+    at_bin, sweep, sweep_back, shift = approach, None, None, None
     X_swept = bin_pose(request.X_base_bin, request.sweep_end_bin_m, comes_rad)
     if request.blade_extension_m > 0.0:
         sweep = at_bin = _line(
             planner, "sweep", X_entry, X_swept, at_bin.waypoints_rad, states.sweeping, near_m=BLADE_CLEARANCE_M
         )
+    if request.sweep_back_bin_m is not None:
+        X_back = bin_pose(request.X_base_bin, request.sweep_back_bin_m, comes_rad)
+        sweep_back = at_bin = _line(
+            planner, "sweep back", X_swept, X_back, at_bin.waypoints_rad, states.sweeping, near_m=BLADE_CLEARANCE_M
+        )
+        X_swept = X_back
     if np.linalg.norm(X_ahead[:3, 3] - X_swept[:3, 3]) > 1e-4:
         state = states.sweeping if request.blade_stays else states.held_at_bin
         shift = at_bin = _line(
@@ -225,7 +237,7 @@ def plan_stow_motions(
     to_park = _joint(planner, "way to park", retreat.waypoints_rad[-1], q_park_rad, states.empty_on_the_way)
     return StowMotions(
         to_infeed=to_infeed, forward=forward, lift=lift, to_bin=to_bin, approach=approach, sweep=sweep,
-        shift=shift, place=place, retreat=retreat, to_park=to_park,
+        sweep_back=sweep_back, shift=shift, place=place, retreat=retreat, to_park=to_park,
     )  # fmt: skip
 
 
