@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Protocol
@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from podhand.app.ablations import Ablation
+from podhand.app.ablations import WHOLE_STOW, Ablation
 from podhand.app.choices import WorldKind
 from podhand.app.plots import ForceTrace
 from podhand.app.recovering import recover
@@ -27,6 +27,7 @@ from podhand.perception.bin_model import BinModel, estimate_bin
 from podhand.planning.motion import MotionPlanner
 from podhand.planning.stow import StowPlan
 from podhand.planning.thinking import Thought, make_planner, think
+from podhand.primitives.cell import ItemPlace
 from podhand.sim.catalogue import CatalogueEntry
 from podhand.sim.scoring import SETTLE_S, StowScore, score
 from podhand.sim.workcell import SimWorkcell
@@ -61,7 +62,7 @@ class EpisodeJob:
     recording: Path | None = None
     pictures: bool = False
     world: WorldKind = WorldKind.STANDARD
-    ablation: Ablation = Ablation()
+    ablation: Ablation = WHOLE_STOW
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -209,6 +210,7 @@ class _Episode:
                 settle_s=SETTLE_S,
                 note=self._note,
             ).run()
+        run = self._without_the_arm(run)
         verdict = score(workcell, over_force=outcomes.over_force)
         self._snapshot("after", "after the stow", ("side", "above"))
         if self._job.pictures:
@@ -225,6 +227,16 @@ class _Episode:
             score=verdict,
             run=run,
         )
+
+    def _without_the_arm(self, run: StowRun) -> StowRun:
+        """Let a new controller do what a fault that lasts allows: the hook needs no force sensor.
+
+        Not with an item in the paddles: a controller that starts lets go of it for a moment.
+        """
+        if not run.left or run.item_place in (ItemPlace.PADDLES, ItemPlace.MOUTH):
+            return run
+        report = recover(self._workcell, self._station, planner_of(self._job.station), note=self._note)
+        return replace(run, left="" if report.ok else report.words)
 
     def _show(self, host: LockstepHost) -> None:
         if self._watcher is None:

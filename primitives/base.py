@@ -96,6 +96,14 @@ class PrimitiveReport:
         return bool(self.outcomes)
 
 
+_LATCHED = {
+    Cause.EMERGENCY_STOP: "the emergency stop was pressed",
+    Cause.SENSOR_INVALID: "the force/torque signal was not plausible",
+    Cause.AXIS_INVALID: "the reading of an axis was invalid or too old",
+    Cause.FOLLOWING_ERROR: "an axis did not follow its set-point",
+}
+
+
 class Unsuccessful(Exception):
     """Raised inside a primitive that did not succeed; becomes a report. Not an error of the program."""
 
@@ -115,6 +123,8 @@ class Trace:
         Raises Unsuccessful, with the outcome in words, unless it reached its goal or ended by an until or reflex
         named in ``accept``. While tool or hook hold something, losing it is a reflex of every segment.
         """
+        if latched := self.cell.session.state.latched_fault:
+            self.fail(f"nothing may move: {_LATCHED.get(latched, 'a fault is latched')} since the motion before this one")
         watches = self.cell.watches() if self.channel == ARM_CHANNEL else {}
         if watches:
             chain = [replace(segment, reflexes={**segment.reflexes, **watches}) for segment in chain]

@@ -144,6 +144,8 @@ class _Recovery:
     def _take_stock(self) -> None:
         """Learn from the light barriers and the hook what tool and hook hold."""
         cell, state = self._cell, self._cell.session.state
+        if np.isnan(state.slow[SlowSignal.ITEM_AT_INFEED : SlowSignal.MOUTH_BLOCKED + 1]).any():
+            self._fail("the light barriers give no reading, so nothing moves: check their supply and cables")
         in_paddles, out, waits = (
             state.signal(s) > 0.5
             for s in (SlowSignal.ITEM_IN_PADDLES, SlowSignal.MOUTH_BLOCKED, SlowSignal.ITEM_AT_INFEED)
