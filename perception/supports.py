@@ -39,7 +39,7 @@ class Support:
     flatness_m: float
     """Standard deviation of the heights within the footprint."""
     width_m: float
-    """How wide the level top is around the footprint."""
+    """How far the level top spans along y, under the footprint and beyond."""
     front_x_m: float
     """Where the level top begins."""
     depth_m: float
@@ -182,19 +182,21 @@ def _support_at(
         carried_share=min(shares),
         middle_carried=all(middles),
         flatness_m=float(np.nanstd(footprint)),
-        width_m=_level_width(flat, rows, (left + right) // 2) * voxel,
+        width_m=_level_width(flat, rows, left, right) * voxel,
         front_x_m=float(carried[0] * voxel),
         depth_m=float((carried[-1] - carried[0] + 1) * voxel),
     )
 
 
-def _level_width(flat: BoolArray, rows: BoolArray, middle: int) -> int:
-    """Return how many columns around the middle are level in half of the carrying rows."""
+def _level_width(flat: BoolArray, rows: BoolArray, left: int, right: int) -> int:
+    """Return how many columns the level top spans, within a footprint and beyond; a gap in between counts."""
     level = flat[rows].mean(axis=0) >= 0.5
-    low = middle
+    inside = np.nonzero(level[left:right])[0] + left
+    if len(inside) == 0:
+        return 1
+    low, high = int(inside[0]), int(inside[-1]) + 1
     while low > 0 and level[low - 1]:
         low -= 1
-    high = middle
     while high < len(level) and level[high]:
         high += 1
     return high - low

@@ -10,7 +10,9 @@ from podhand.controllers.conditions import Condition, Expr, time
 from podhand.controllers.segments import (
     AxisForce,
     AxisReference,
+    Compliant,
     Hold,
+    Law,
     Reflex,
     Rigid,
     Segment,
@@ -24,7 +26,8 @@ from podhand.core.poses import FloatArray, Pose
 from podhand.primitives.base import Point, Trace
 from podhand.primitives.cell import StowCell
 
-__all__ = ["axis_timeout_s", "distance_m", "grip", "limits", "move_joints", "move_line", "path_duration_s", "rest",
+__all__ = ["axis_timeout_s", "distance_m", "gives_way_aside", "grip", "limits", "move_joints", "move_line",
+           "path_duration_s", "rest",
            "straight_duration_s", "tare", "tool_points", "travel_duration_s"]  # fmt: skip
 
 GRIP_SPEED_M_S = 0.05
@@ -37,6 +40,8 @@ _TRANSFER_SPEED_SHARE = 0.75
 """Of the tool speed at which the last-stage limiter steps in; it looks ahead to the end of a stop."""
 _TURN_RAD_S = 6.0
 _LINE_ACCELERATION_M_S2 = 1.5
+_ASIDE_DAMPING_N_S_M, _ASIDE_STIFFNESS_N_M = 250.0, 600.0
+"""A few newtons give a few millimetres; an error of the tare gives less than one."""
 
 
 def limits(
@@ -140,6 +145,7 @@ async def move_line(
     squeeze: AxisReference | None = None,
     payload: int | None = None,
     X_base_frame: Pose | None = None,
+    angular_speed_rad_s: float = 1.0,
 ) -> str:
     """Move the tool straight from its commanded pose to a goal; returns the name of the until that ended it, or "".
 
@@ -152,6 +158,7 @@ async def move_line(
         speed_m_s=speed_m_s,
         acceleration_m_s2=_LINE_ACCELERATION_M_S2,
         jerk_m_s3=25.0 * _LINE_ACCELERATION_M_S2,
+        angular_speed_rad_s=angular_speed_rad_s,
     )
     if path.duration_s == 0.0:
         return ""
@@ -211,6 +218,13 @@ async def tare(trace: Trace, force_n: float) -> None:
             "is not as it was weighed, or the sensor is off"
         )
     await trace.run([tared], accept=("tared",))
+
+
+def gives_way_aside(cell: StowCell) -> tuple[Law, Law, Law, Law, Law, Law]:
+    """Return laws that give way along y of the segment's frame and come back when nothing presses any more."""
+    carried_kg = cell.station.tool.mass_kg + (cell.held.mass_kg if cell.held else 0.0)
+    aside = Compliant(mass=1.2 * carried_kg, damping=_ASIDE_DAMPING_N_S_M, stiffness=_ASIDE_STIFFNESS_N_M)
+    return (Rigid(), aside, Rigid(), Rigid(), Rigid(), Rigid())
 
 
 def target(cell: StowCell, axis: Axis, position_m: float, speed_m_s: float | None = None) -> Target:

@@ -6,7 +6,7 @@ import numpy as np
 from pydantic import Field
 
 from podhand.controllers.conditions import Condition, Expr, ft, slow, time
-from podhand.controllers.segments import Segment, Target
+from podhand.controllers.segments import Reflex, Segment, Target
 from podhand.core.exchange import SlowSignal
 from podhand.core.poses import Pose, rotation_vector
 from podhand.primitives import motions
@@ -16,6 +16,8 @@ from podhand.primitives.cell import ItemPlace, StowCell
 __all__ = ["Slot", "Stack"]
 
 _FREE_M = 0.010
+_SETTLE_S = 0.06
+_SPEED_M_S = 0.10
 _AT_PLACE_M = 0.05
 _AT_PLACE_RAD = 0.6
 
@@ -65,6 +67,8 @@ class Stack(Primitive):
     async def _do(self, cell: StowCell, trace: Trace) -> str:
         if self.out_m > 0.0:
             await self._let_out(cell, trace)
+        settle = motions.rest(cell, _SETTLE_S, name="settle", force_n=self.force_limit(cell))
+        await trace.run([settle], accept=("time is up",))
         begin = cell.session.state.X_base_tool_cmd
         felt_n = float((cell.session.state.X_base_tool[:3, :3] @ cell.session.state.F_tool[:3])[2])
         touched: dict[str, Condition | Expr] = {"touched": (ft.force.z > felt_n + self.touch_n).for_(0.01)}
@@ -128,8 +132,8 @@ class Slot(Primitive):
 
     X_base_tool_slant: Matrix = Field(description="Tool in line with the slanted gap.")
     X_base_tool_upright: Matrix = Field(description="Tool where it came from; the way back.")
-    speed_m_s: float = Field(default=0.15, gt=0.0, le=0.17)
-    contact_n: float = Field(default=8.0, gt=1.0, le=50.0, description="|F| that counts as contact, if it stays.")
+    angular_speed_rad_s: float = Field(default=0.3, gt=0.0, le=1.0)
+    contact_n: float = Field(default=5.0, gt=1.0, le=50.0, description="|F| that counts as contact, if it stays.")
 
     def check(self, cell: StowCell) -> list[str]:
         """See the base class."""
@@ -144,7 +148,7 @@ class Slot(Primitive):
             name=self.name,
             words=f"rolls the item by {np.degrees(angle):.0f}° into line with a slanted gap",
             path_base_m=(motions.as_point(here[:3, 3]), motions.as_point(X[:3, 3])),
-            duration_s=angle + 0.3,
+            duration_s=angle / self.angular_speed_rad_s + 0.3,
             force_limit_n=self.force_limit(cell),
         )
 
@@ -159,9 +163,11 @@ class Slot(Primitive):
         return f"rolled by {np.degrees(angle):.0f}°, in line with the slanted gap"
 
     async def _roll(self, cell: StowCell, trace: Trace, X: Pose, name: str) -> None:
+        hard = Reflex(condition=ft.force.norm > 1.2 * self.contact_n, retreat_m=0.002)
         contact = await motions.move_line(
-            trace, X, name=name, speed_m_s=self.speed_m_s, force_n=self.force_limit(cell),
-            until={"contact": (ft.force.norm > self.contact_n).for_(0.03)}, accept=("contact",),
+            trace, X, name=name, speed_m_s=_SPEED_M_S, angular_speed_rad_s=self.angular_speed_rad_s,
+            force_n=self.force_limit(cell), until={"contact": (ft.force.norm > self.contact_n).for_(0.03)},
+            reflexes={"hard contact": hard}, accept=("contact", "hard contact"),
         )  # fmt: skip
         if contact:
             left = np.degrees(_angle_rad(cell.session.state.X_base_tool_cmd, X))

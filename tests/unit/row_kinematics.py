@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from podhand.planning.stow import StowPlan
+from tests.unit.synthetic_bin import Box
 
 BLADE_M = 0.002
 
@@ -24,6 +25,14 @@ class RowResult:
     wall_overlap_m: float
 
 
+@dataclass(frozen=True, kw_only=True)
+class TopResult:
+    """``carried_share``: of the item's footprint; ``clearance_m``: to what stands higher beside it."""
+
+    carried_share: float
+    clearance_m: float
+
+
 def carry_out(plan: StowPlan, row: Sequence[Interval], width_m: float, *, offset_m: float = 0.0) -> RowResult:
     """Push a row as planned; ``offset_m`` is added to all tool places (an error of the found bin)."""
     blocks = sorted(row, key=lambda b: b.low_m)
@@ -33,6 +42,11 @@ def carry_out(plan: StowPlan, row: Sequence[Interval], width_m: float, *, offset
         blade = Interval(low_m=plan.blade_y_m + offset_m - BLADE_M / 2, high_m=plan.blade_y_m + offset_m + BLADE_M / 2)
         entry = _clearance(blade, blocks, wall)
         blocks, overlap = _push(blocks, blade, plan.sweep_direction, plan.sweep_distance_m, wall)
+        if plan.sweep_back_m:
+            way = plan.sweep_direction * plan.sweep_distance_m
+            there = Interval(low_m=blade.low_m + way, high_m=blade.high_m + way)
+            blocks, back = _push(blocks, there, -plan.sweep_direction, plan.sweep_back_m, wall)
+            overlap = max(overlap, back)
     half = plan.item_size_m[1] / 2
     y = plan.y_eject_m + offset_m
     item = Interval(low_m=y - half, high_m=y + half)
@@ -60,3 +74,23 @@ def _push(
             front = b.high_m
         moved.append(b)
     return moved, max(0.0, max((b.high_m for b in moved), default=-wall) - wall)
+
+
+def on_top(plan: StowPlan, row: Sequence[Box]) -> TopResult:
+    """Look at what is under and beside an item that is put on top of a row."""
+    (x0, y0, z), (x1, y1, _) = plan.item_place_m
+    under = [b for b in row if abs(b.size_m[2] - z) < 0.004 and b.y_low_m < y1 and b.y_high_m > y0]
+    carried = sum(
+        max(0.0, min(x1, _back(b)) - max(x0, _front(b))) * (min(y1, b.y_high_m) - max(y0, b.y_low_m)) for b in under
+    )
+    higher = [b for b in row if b.size_m[2] > z + 0.004 and _front(b) < x1]
+    sides = [max(b.y_low_m - y1, y0 - b.y_high_m) for b in higher]
+    return TopResult(carried_share=carried / ((x1 - x0) * (y1 - y0)), clearance_m=min(sides, default=1.0))
+
+
+def _front(box: Box) -> float:
+    return box.centre_m[0] - box.size_m[0] / 2
+
+
+def _back(box: Box) -> float:
+    return box.centre_m[0] + box.size_m[0] / 2

@@ -15,10 +15,13 @@ from podhand.perception.bin_model import estimate_bin
 from podhand.perception.pictures import draw_bin_model
 from podhand.planning.affordances import StowRules
 from podhand.planning.stow import Refusal, RefusalKind, StowKind, StowPlan, plan_stow
-from tests.unit.row_kinematics import Interval, carry_out
+from tests.unit.row_kinematics import Interval, carry_out, on_top
 from tests.unit.synthetic_bin import SIZE_M, Box, make_scene, random_row, standing
 
 TOOL = StowTool()
+SWEEPS = StowRules(moves=frozenset({"sweep"}))
+TOPS = StowRules(moves=frozenset({"stack"}))
+SLANTS = StowRules(moves=frozenset({"slot"}))
 
 
 def item(width_m: float = 0.05, length_m: float = 0.18, height_m: float = 0.10) -> Item:
@@ -75,7 +78,7 @@ def test_a_wide_gap_is_used_as_it_is() -> None:
 
 def test_gaps_that_suffice_together_are_swept_together() -> None:
     row = spread_row([0.03, 0.0, 0.035, 0.0])
-    plan = decide(row, item(0.045))
+    plan = decide(row, item(0.045), rules=SWEEPS)
     assert isinstance(plan, StowPlan)
     assert plan.kind is StowKind.SWEEP
     assert plan.roll_rad == (0.0 if plan.sweep_direction < 0 else pi)
@@ -104,6 +107,11 @@ def test_plans_do_to_the_true_row_what_they_promise() -> None:
             continue
         accepted += 1
         sweeps += plan.sweep_needed
+        if plan.kind is StowKind.STACK:
+            top = on_top(plan, row)
+            assert top.carried_share > 0.6, plan.reason
+            assert top.clearance_m > 0.001, plan.reason
+            continue
         depth = max(plan.item_size_m[0], plan.blade_reach_m)
         intervals = [
             Interval(low_m=b.y_low_m, high_m=b.y_high_m) for b in row if b.centre_m[0] - b.size_m[0] / 2 < depth
@@ -146,13 +154,13 @@ def test_what_is_too_heavy_is_refused() -> None:
 
 
 def test_low_things_are_not_run_over() -> None:
-    refusal = decide(spread_row([0.035, 0.0, 0.035, 0.0], height_m=0.03), item(0.05))
+    refusal = decide(spread_row([0.035, 0.0, 0.035, 0.0], height_m=0.03), item(0.05), rules=SWEEPS)
     assert isinstance(refusal, Refusal)
     assert "run over" in refusal.reason
 
 
 def test_no_entry_for_the_blade_is_refused() -> None:
-    refusal = decide(spread_row([0.008] * 8), item(0.04))
+    refusal = decide(spread_row([0.008] * 8), item(0.04), rules=SWEEPS)
     assert isinstance(refusal, Refusal)
     assert refusal.kind in (RefusalKind.NO_BLADE_ENTRY, RefusalKind.NO_SPACE)
 
