@@ -45,7 +45,7 @@ CAUSES: Final = {
     FaultKind.CAMERA_ZEROS: "the look failed|cannot be seen",
     FaultKind.BLADE_JAM: "blade",
     FaultKind.ITEM_SLIPS: "item lost|item is not between the paddles|item does not|not weigh|nothing there|squeeze",
-    FaultKind.ITEM_DROPPED: "item lost|item is not between the paddles|squeeze|nothing there",
+    FaultKind.ITEM_DROPPED: "item lost|item is not between the paddles|squeeze|nothing there|an axis did not follow",
     FaultKind.BELT_STALL: "belts",
     FaultKind.BAND_LOST: "band",
     FaultKind.EMERGENCY_STOP: "emergency stop",
@@ -98,6 +98,8 @@ class FaultEpisode:
     cause: str
     cause_right: bool
     """The recorded cause speaks of the fault; a fault without effect has no cause."""
+    ordinary: bool
+    """The cause speaks of something else, and the same primitive fails without the fault, too."""
     unsafe: tuple[str, ...]
     """What was wrong with the state after the stow and its way back; empty when it was safe."""
     item_believed: str
@@ -178,6 +180,8 @@ class _FaultEpisode:
         cause = stopped or (run.failure if run else "")
         left = stopped or (run.left if run else "")
         noticed = bool(cause)
+        right = not noticed or re.search(CAUSES[self._kind], cause) is not None
+        ordinary = not right and self._fails_as_well(cause)
         true_place = _true_place(workcell)
         unsafe = _findings(workcell, self._station, said=left)
         ratio = episode.result.max_force_ratio if episode else max((o.max_force_ratio for o in self._segments), default=0.0)
@@ -200,7 +204,8 @@ class _FaultEpisode:
             noticed=noticed,
             outcome=episode.result.outcome.value if episode else "stopped",
             cause=cause,
-            cause_right=not noticed or re.search(CAUSES[self._kind], cause) is not None,
+            cause_right=right or ordinary,
+            ordinary=ordinary,
             unsafe=tuple(unsafe),
             item_believed=believed.value if believed else "",
             item_true=true_place,
@@ -247,6 +252,11 @@ class _FaultEpisode:
             steps = [s.name for s in episode.run.steps if s.begin_s <= self._from_s < s.end_s]
             return ", ".join(steps)
         return ", ".join(o.segment for o in self._segments if o.cause.name == "CANCELLED")
+
+    def _fails_as_well(self, cause: str) -> bool:
+        """Return whether the stow fails in the same primitive without the fault."""
+        run = run_episode(self._world_job()).run
+        return run is not None and run.failure.split(":")[0] == cause.split(":")[0]
 
     def _next_stow(self, workcell: SimWorkcell) -> tuple[Episode | None, str]:
         try:

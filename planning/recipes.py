@@ -25,12 +25,12 @@ from podhand.primitives.catalogue import (
     Sweep,
     Verify,
 )
-from podhand.primitives.recipes import Recipe, guarded, par, seq, step
+from podhand.primitives.recipes import Recipe, par, seq, step
 
 Joints = tuple[tuple[float, ...], ...]
 
-SWEEP_SPEED_M_S = 0.035
-"""Slow enough that the force stays under its limit when what is pushed jams against the wall."""
+BLIND_SWEEP_SPEED_M_S = 0.035
+"""Of a sweep that is not led by what it feels: slow enough that the force stays under its limit when what is pushed jams against the wall."""
 SWEEP_SLACK_M = 0.006
 """A sweep that stalls this much before its end has made room enough: the plan's clearance covers it."""
 
@@ -38,7 +38,7 @@ SWEEP_SLACK_M = 0.006
 def stow_recipe(station: Station, thought: Thought) -> Recipe:
     """Return the recipe of a stow: take, open, go there, make room, eject, come back.
 
-    When a step fails, everything before it is taken back, the item included, and the arm parks.
+    When a step fails, everything before it is taken back, the item included; `recover` does the rest.
     """
     plan, request, motions = thought.plan, thought.request, thought.motions
     assert plan is not None and request is not None and motions is not None
@@ -59,8 +59,7 @@ def stow_recipe(station: Station, thought: Thought) -> Recipe:
         Retract(to_x_bin_m=request.retreat_x_bin_m),
         par(CloseBands(positions_base_m=hook[-2::-1]), Park(waypoints_rad=joints(motions.to_park))),
     )
-    back = Park(waypoints_rad=tuple(reversed(joints(motions.to_infeed))))
-    return Recipe(name="stow", root=guarded(body, back))
+    return Recipe(name="stow", root=body)
 
 
 def _make_room(thought: Thought) -> list[Primitive]:
@@ -70,9 +69,12 @@ def _make_room(thought: Thought) -> list[Primitive]:
     if not plan.sweep_needed:
         return []
     direction: Literal[-1, 1] = 1 if plan.sweep_direction > 0 else -1
-    steps: list[Primitive] = [ExtendBlade(extension_m=plan.blade_extension_m), _sweep(direction, plan.sweep_distance_m)]
+    steps: list[Primitive] = [
+        ExtendBlade(extension_m=plan.blade_extension_m, seek=plan.feeling),
+        _sweep(direction, plan.sweep_distance_m, feel=plan.feeling),
+    ]
     if plan.sweep_back_m > 0.0:
-        steps.append(_sweep(1 if direction < 0 else -1, plan.sweep_back_m))
+        steps.append(_sweep(1 if direction < 0 else -1, plan.sweep_back_m, feel=plan.feeling))
     if not plan.blade_stays:
         steps.append(ExtendBlade(extension_m=0.0))
     if motions.shift is not None:
@@ -80,12 +82,12 @@ def _make_room(thought: Thought) -> list[Primitive]:
     return steps
 
 
-def _sweep(direction: Literal[-1, 1], distance_m: float) -> Sweep:
+def _sweep(direction: Literal[-1, 1], distance_m: float, *, feel: bool) -> Sweep:
+    enough_m = max(0.0, distance_m - SWEEP_SLACK_M)
+    if feel:
+        return Sweep(direction=direction, distance_m=distance_m, min_distance_m=enough_m)
     return Sweep(
-        direction=direction,
-        distance_m=distance_m,
-        speed_m_s=SWEEP_SPEED_M_S,
-        min_distance_m=max(0.0, distance_m - SWEEP_SLACK_M),
+        direction=direction, distance_m=distance_m, min_distance_m=enough_m, speed_m_s=BLIND_SWEEP_SPEED_M_S, feel=False
     )
 
 

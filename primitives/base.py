@@ -124,7 +124,7 @@ class Trace:
         named in ``accept``. While tool or hook hold something, losing it is a reflex of every segment.
         """
         if latched := self.cell.session.state.latched_fault:
-            self.fail(f"nothing may move: {_LATCHED.get(latched, 'a fault is latched')} since the motion before this one")
+            self.fail(f"nothing may move: {_LATCHED.get(latched, 'a fault is latched')}; reset it first")
         watches = self.cell.watches() if self.channel == ARM_CHANNEL else {}
         if watches:
             chain = [replace(segment, reflexes={**segment.reflexes, **watches}) for segment in chain]
@@ -134,7 +134,9 @@ class Trace:
             self.cell.notice(outcome.name)
         named = outcome.cause in (Cause.UNTIL, Cause.REFLEX)
         if (outcome.name not in accept) if named else (outcome.cause is not Cause.REACHED):
-            self.fail(outcome.in_words())
+            latched = self.cell.session.state.latched_fault
+            why = f" ({_LATCHED[latched]})" if outcome.cause is Cause.OTHER_CHANNEL and latched in _LATCHED else ""
+            self.fail(outcome.in_words() + why)
         return outcome
 
     def fail(self, words: str) -> NoReturn:

@@ -346,15 +346,14 @@ class _Recovery:
         """Open the paddles around an item that stands on the rails; returns the item's length [m]."""
         cell = self._cell
         item = cell.held.item if cell.held else cell.presented.item if cell.presented else None
-        if cell.session.state.signal(SlowSignal.ITEM_IN_PADDLES) > 0.5:
-            width_m = (item.width_m if item else cell.opening_m) + _OPEN_MARGIN_M
+        width_m = (item.width_m if item else cell.opening_m) + _OPEN_MARGIN_M
+        if cell.session.state.signal(SlowSignal.ITEM_AT_INFEED) > 0.5 and (cell.held or cell.opening_m < width_m):
             weight_n = cell.held.mass_kg * _GRAVITY_M_S2 if cell.held else 0.0
             cell.place_item(ItemPlace.INFEED)
             await open_paddles(
-                cell, self._trace, max(width_m, cell.opening_m), force_n=cell.station.forces.receive_n,
-                weight_n=weight_n,
-            )  # fmt: skip
-            self._done.append("left the item on the infeed")
+                cell, self._trace, width_m, force_n=cell.station.forces.receive_n, weight_n=weight_n
+            )
+            self._done.append("let go of the item on the infeed")
         return item.length_m if item else cell.station.tool.paddle_length_m
 
     async def _bands_back(self) -> None:

@@ -21,7 +21,7 @@ class FaultKind(StrEnum):
     CAMERA_ZEROS = "camera_zeros"
     """Cameras give frames without any depth."""
     EMERGENCY_STOP = "emergency_stop"
-    """The button is pressed: drives brake and hold."""
+    """The button is pressed: drives brake, and hold until the controller has reset the fault."""
     ITEM_SLIPS = "item_slips"
     """The belts lose their grip: a held item falls."""
     ITEM_DROPPED = "item_dropped"

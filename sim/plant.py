@@ -22,8 +22,14 @@ from podhand.sim.world import World
 
 BARRIER_HALF_HEIGHT_M = 0.05
 _SLIPPERY = 0.01
-_JAMMED_N_S_M = 1e6
-"""Damping of a jammed blade: all the force of its drive moves it by less than 0.1 mm in a second."""
+_JAMMED_N = 1000.0
+"""Dry friction of a jammed blade: many times the force of its drive."""
+_DRY_FRICTION_HOLDS = 0.9999
+"""Impedance of that friction: the softer default creeps."""
+_BRAKE_S = 0.10
+"""Time constant with which the drives brake at an emergency stop."""
+_SAME_PLACE = 0.012
+"""Set-points this near [rad or m] to where the drives stand are followed again after an emergency stop."""
 _SPRING_OPEN_N = 5.0
 """Force with which the paddles open when their drive lets go."""
 _POSITIONS, _SPEEDS = (7, 4, 1, 1), (6, 3, 1, 1)
@@ -102,10 +108,11 @@ class SimPlant:
         """Largest force of the squeeze drive on a held item so far."""
         self.peak_touch_n = np.zeros(4)
         """Largest true contact force on blade, left belt, right belt and whole tool so far."""
+        self._braked = False
         self._spoilt = False
         """Faults were applied, so their physics must be taken back."""
         self._blade_dof = m.joint("blade").dofadr[0]
-        self._blade_damping = float(m.dof_damping[self._blade_dof])
+        m.dof_solimp[self._blade_dof, :2] = _DRY_FRICTION_HOLDS
         self._squeeze_force_n = m.actuator_forcerange[n].copy()
         bands = self._settings.bands
         self._upper_band = int(np.argmax(bands.heights_bin_m))
@@ -200,9 +207,8 @@ class SimPlant:
         self._run_belts()
         mujoco.mj_step(self._model, self._data)
         self._before, self._given = self._given, self._before
-        if self._stopped():
-            self._given[:] = self._before
-            self._belt_command[:] = 0.0
+        if self._drives_hold():
+            self._brake()
         else:
             self._take_command()
             if self._faults.active(FaultKind.BELT_STALL, self._time_s):
@@ -218,8 +224,21 @@ class SimPlant:
         given[n + 2 :] = command[11:]
         self._belt_command[:] = command[8:10]
 
-    def _stopped(self) -> bool:
-        return self._faults.any() and self._faults.active(FaultKind.EMERGENCY_STOP, self._time_s)
+    def _drives_hold(self) -> bool:
+        """Return whether the drives brake and hold: at an emergency stop, and until they are asked for their place."""
+        if self._faults.any() and self._faults.active(FaultKind.EMERGENCY_STOP, self._time_s):
+            self._braked = True
+        elif self._braked:
+            n = self._arm
+            asked = np.concatenate([self._command[:n], self._command[[Axis.SQUEEZE, Axis.BLADE]], self._command[11:]])
+            self._braked = bool(np.abs(asked - self._before).max() > _SAME_PLACE)
+        return self._braked
+
+    def _brake(self) -> None:
+        """Let every set-point run out; ``_given`` still holds the one before ``_before``."""
+        rate = self._before - self._given
+        np.add(self._before, rate * (1.0 - self.tick_s / _BRAKE_S), out=self._given)
+        self._belt_command[:] = 0.0
 
     def _run_belts(self) -> None:
         speed = self._belt_speed
@@ -243,7 +262,7 @@ class SimPlant:
         m.geom_friction[self._belts] = self._belt_friction
         if slips:
             m.geom_friction[self._belts, 0] = _SLIPPERY
-        m.dof_damping[self._blade_dof] = _JAMMED_N_S_M if jammed else self._blade_damping
+        m.dof_frictionloss[self._blade_dof] = _JAMMED_N if jammed else 0.0
         m.actuator_forcerange[self._arm] = (_SPRING_OPEN_N,) * 2 if lets_go else self._squeeze_force_n
         # A band without the hook still touches tool and items.
         m.flex_contype[self._upper_band] = _HOLDS_ON_NOTHING if lost else Part.BAND
