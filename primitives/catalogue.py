@@ -14,9 +14,10 @@ from podhand.primitives.pushing import ExtendBlade, Sweep
 from podhand.primitives.reaching import Align, Approach, Park, Retract
 from podhand.primitives.receiving import ReceiveItem, ReturnItem
 from podhand.primitives.recovering import Recover
+from podhand.primitives.turning import FlipUp
 from podhand.primitives.verifying import Verify
 
-__all__ = ["PRIMITIVES", "Align", "Approach", "CloseBands", "EjectItem", "ExtendBlade", "OpenBands", "Park",
+__all__ = ["PRIMITIVES", "Align", "Approach", "CloseBands", "EjectItem", "ExtendBlade", "FlipUp", "OpenBands", "Park",
            "ReceiveItem", "Recover", "Retract", "ReturnItem", "Slot", "Stack", "Sweep",
            "Verify", "load_all", "make_primitive"]  # fmt: skip
 
