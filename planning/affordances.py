@@ -64,6 +64,10 @@ class StowRules:
     """What a gap does not give when it closes: blocks turn a little and are not plane."""
     max_force_share: float = 0.75
     """Of the sweep's force limit that the predicted force may reach; the rest is for what is not known."""
+    drop_open_m: float = 0.010
+    """The paddles open by this to drop an item in the bin."""
+    drop_behind_m: float = 0.016
+    """The mouth goes in by the item's length and this: its rear is then behind the bands."""
     second_push_share: float = 0.97
     """What a second push leaves of the prediction of a sweep."""
     stack_drop_m: float = 0.010
@@ -135,32 +139,53 @@ class NoSweep:
     """How close it came: the largest is worth telling."""
 
 
-def space_for(item: Item, rules: StowRules) -> tuple[float, float]:
-    """Return depth and height over the floor [m] that must be free for an item to enter."""
-    height = rules.item_bottom_m + item.height_m + rules.height_margin_m
-    return item.length_m + rules.depth_margin_m, height
+@dataclass(frozen=True, kw_only=True)
+class Passage:
+    """What must be free for an item to enter; for ``drop_push`` with the open paddles around it."""
+
+    width_m: float
+    depth_m: float
+    height_m: float
+    """From the floor."""
+    enter_x_m: float
+    """How far the mouth goes into the bin; 0: it stays in front of it."""
 
 
-def direct_stows(model: BinModel, item: Item, rules: StowRules) -> list[DirectStow]:
-    """Return the gaps wide enough for the item, most clearance first."""
-    depth_m, height_m = space_for(item, rules)
-    if height_m > model.size_m[2]:
+def passage(item: Item, tool: StowTool, rules: StowRules) -> Passage:
+    """Return what an item needs that is ejected upright onto the floor."""
+    width_m = item.width_m
+    depth_m = item.length_m + rules.depth_margin_m
+    height_m = rules.item_bottom_m + item.height_m + rules.height_margin_m
+    if rules.eject == "belts":
+        return Passage(width_m=width_m, depth_m=depth_m, height_m=height_m, enter_x_m=0.0)
+    # The blade's side is wider; it may be on either.
+    outer_m = 2 * tool.half_width_m(width_m + rules.drop_open_m)
+    upper_m = rules.item_bottom_m + rules.tool_over_item_bottom_m + tool.paddle_half_height_m + rules.height_margin_m
+    enter_m = item.length_m + rules.drop_behind_m
+    return Passage(
+        width_m=outer_m, depth_m=enter_m + rules.depth_margin_m, height_m=max(height_m, upper_m), enter_x_m=enter_m
+    )
+
+
+def direct_stows(model: BinModel, way: Passage, rules: StowRules) -> list[DirectStow]:
+    """Return the gaps wide enough for an item, most clearance first."""
+    if way.height_m > model.size_m[2]:
         return []
     found = []
-    for gap in model.gaps(depth_m=depth_m, height_m=height_m):
-        clearance = (gap.width_m - item.width_m) / 2
+    for gap in model.gaps(depth_m=way.depth_m, height_m=way.height_m):
+        clearance = (gap.width_m - way.width_m) / 2
         if clearance >= rules.min_side_m:
             found.append(
                 DirectStow(
-                    gap=gap, clearance_m=min(clearance, 2 * rules.wish_side_m), y_item_m=_place_in(gap, item, rules)
+                    gap=gap, clearance_m=min(clearance, 2 * rules.wish_side_m), y_item_m=_place_in(gap, way, rules)
                 )
             )
     return sorted(found, key=lambda d: -d.clearance_m)
 
 
-def _place_in(gap: Gap, item: Item, rules: StowRules) -> float:
+def _place_in(gap: Gap, way: Passage, rules: StowRules) -> float:
     """Choose the item's middle: central in a narrow gap, beside the outer neighbour in a wide one, to keep the rest."""
-    half = item.width_m / 2
+    half = way.width_m / 2
     side = min(gap.width_m / 2 - half, 2 * rules.wish_side_m)
     outer = gap.y_low_m + gap.y_high_m
     y = gap.y_high_m - side - half if outer >= 0.0 else gap.y_low_m + side + half
@@ -171,15 +196,16 @@ def _place_in(gap: Gap, item: Item, rules: StowRules) -> float:
 
 
 def sweeps(
-    model: BinModel, item: Item, tool: StowTool, rules: StowRules, *, force_limit_n: float
+    model: BinModel, item: Item, way: Passage, tool: StowTool, rules: StowRules, *, force_limit_n: float
 ) -> tuple[list[Sweep], list[NoSweep]]:
     """Return the sweeps that make room, and why the other gaps and directions do not."""
-    depth_m, height_m = space_for(item, rules)
-    if height_m > model.size_m[2]:
+    if way.height_m > model.size_m[2]:
         return [], []
     blade_top = rules.item_bottom_m + rules.tool_over_item_bottom_m + tool.blade_half_height_m
-    layout = model.layout(depth_m=depth_m, height_m=max(height_m, blade_top))
-    search = _SweepSearch(model=model, layout=layout, item=item, tool=tool, rules=rules, force_limit_n=force_limit_n)
+    layout = model.layout(depth_m=way.depth_m, height_m=max(way.height_m, blade_top))
+    search = _SweepSearch(
+        model=model, layout=layout, item=item, way=way, tool=tool, rules=rules, force_limit_n=force_limit_n
+    )
     found: list[Sweep] = []
     failed: list[NoSweep] = []
     for gap in layout.gaps:
@@ -219,6 +245,7 @@ class _SweepSearch:
     model: BinModel
     layout: Layout
     item: Item
+    way: Passage
     tool: StowTool
     rules: StowRules
     force_limit_n: float
@@ -274,12 +301,13 @@ class _SweepSearch:
 
     def fits(self, push: _Push) -> list[Sweep] | NoSweep:
         """Return the pushes that give the item its place: with and without the blade as a fence, ample and tight."""
-        rules, width, t = self.rules, self.item.width_m, self.tool.blade_thickness_m
+        rules, width, t = self.rules, self.way.width_m, self.tool.blade_thickness_m
         walled = self.model.size_m[1] / 2 + push.far < 1e-6
         at_wall = (self.model.size_m[1] / 2 - rules.clear_half_width_m,) if walled else ()
         found = []
         heavy: NoSweep | None = None
-        for blade_stays in (True, False):
+        # Paddles that go in themselves have no room for a blade as a fence.
+        for blade_stays in (False,) if self.way.enter_x_m else (True, False):
             for side in (*at_wall, rules.wish_side_m, rules.min_side_m):
                 behind = self._fence_m + t if blade_stays else min(side, rules.wish_side_m)
                 # The item keeps clear of the far border; the pushed block's face ends where item and blade end.
@@ -307,7 +335,7 @@ class _SweepSearch:
         """Return the sweeps that push to one side and then to the other, so that each push moves less."""
         if isinstance(right, NoSweep) or isinstance(left, NoSweep):
             return []
-        width, most = self.item.width_m, self.rules.max_force_share * self.force_limit_n
+        width, most = self.way.width_m, self.rules.max_force_share * self.force_limit_n
         found = []
         for side in (self.rules.wish_side_m, self.rules.min_side_m):
             need = width + 2 * side - right.gap.width_m
@@ -331,7 +359,7 @@ class _SweepSearch:
         return Sweep(
             direction=first.direction, gap=first.gap, blade_y_m=first.direction * start, blade_reach_m=reach,
             distance_m=end - start, blade_stays=False, back_m=end + end_back,
-            y_item_m=second.direction * (second.near + back - side - self.item.width_m / 2),
+            y_item_m=second.direction * (second.near + back - side - self.way.width_m / 2),
             clearance_m=side, moved=moved + moved_back, force_n=max(force, force_back),
         )  # fmt: skip
 
@@ -357,7 +385,7 @@ class _SweepSearch:
         )
 
     def _too_narrow(self, direction: int, widest: float) -> NoSweep:
-        needed = self.item.width_m + 2 * self.rules.min_side_m
+        needed = self.way.width_m + 2 * self.rules.min_side_m
         return NoSweep(
             reason=f"pushing everything to the {_side(direction)} makes a gap of {1e3 * widest:.0f} mm, "
             f"the item needs {1e3 * needed:.0f} mm",

@@ -30,7 +30,8 @@ from podhand.primitives.recipes import Recipe, par, seq, step
 Joints = tuple[tuple[float, ...], ...]
 
 BLIND_SWEEP_SPEED_M_S = 0.035
-"""Of a sweep that is not led by what it feels: slow enough that the force stays under its limit when what is pushed jams against the wall."""
+"""Of a sweep that is not led by what it feels: slow enough that the force stays under its limit when what is pushed
+jams against the wall."""
 SWEEP_SLACK_M = 0.006
 """A sweep that stalls this much before its end has made room enough: the plan's clearance covers it."""
 

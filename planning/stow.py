@@ -10,7 +10,7 @@ from podhand.core.ports import PresentedItem
 from podhand.core.tooling import StowTool
 from podhand.perception.bin_model import BinModel, Block
 from podhand.perception.slants import Slant, rolled_size_m
-from podhand.planning.affordances import DirectStow, NoSweep, StowRules, Sweep, direct_stows, space_for, sweeps
+from podhand.planning.affordances import DirectStow, NoSweep, Passage, StowRules, Sweep, direct_stows, passage, sweeps
 from podhand.planning.placing import Stack, lowest_slot_m, slots, stacks
 
 DIRECT_BONUS = 0.02
@@ -98,6 +98,12 @@ class StowPlan:
     """How far the item is let out over what carries it, to feel for it; 0: not felt for."""
     lower_m: float = 0.0
     """How far the tool goes down at the mouth, at most, until the item is carried."""
+    enter_x_m: float = 0.0
+    """How far the mouth goes into the bin to drop the item there; 0: the belts eject it from in front."""
+    drop_open_m: float = 0.0
+    """How far the paddles open there."""
+    feeling: bool = True
+    """Whether blade and sweep are led by what they feel."""
 
     @property
     def sweep_needed(self) -> bool:
@@ -155,31 +161,32 @@ def rank_stows(
         )
     rules = rules or StowRules()
     item = presented.item
-    refusal = _does_not_fit_at_all(model, item, tool, rules)
+    way = passage(item, tool, rules)
+    refusal = _does_not_fit_at_all(model, item, way, tool, rules)
     if refusal:
         return refusal
-    plans = [_direct_plan(stow, item, rules) for stow in direct_stows(model, item, rules)]
+    plans = [_direct_plan(stow, item, way, rules) for stow in direct_stows(model, way, rules)]
     failed: list[NoSweep] = []
     if "sweep" in rules.moves:
-        found, failed = sweeps(model, item, tool, rules, force_limit_n=force_limit_n)
-        plans += [_sweep_plan(sweep, item, tool, rules, force_limit_n) for sweep in found]
-    if "stack" in rules.moves:
+        found, failed = sweeps(model, item, way, tool, rules, force_limit_n=force_limit_n)
+        plans += [_sweep_plan(sweep, item, way, tool, rules, force_limit_n) for sweep in found]
+    if "stack" in rules.moves and rules.eject == "belts":
         plans += [_stack_plan(stack, item, rules) for stack in stacks(model, item, rules)]
-    if "slot" in rules.moves:
+    if "slot" in rules.moves and rules.eject == "belts":
         plans += [_slot_plan(slant, item, rules) for slant in slots(model, item, rules)]
     best = {plan.kind: plan for plan in sorted(plans, key=_worth)}
     ranked = sorted(best.values(), key=_worth, reverse=True)
-    return ranked or _refuse(model, item, rules, failed)
+    return ranked or _refuse(model, way, rules, failed)
 
 
 def _worth(plan: StowPlan) -> float:
     return plan.predicted_success + (DIRECT_BONUS if plan.kind is StowKind.DIRECT else 0.0)
 
 
-def _does_not_fit_at_all(model: BinModel, item: Item, tool: StowTool, rules: StowRules) -> Refusal | None:
+def _does_not_fit_at_all(model: BinModel, item: Item, way: Passage, tool: StowTool, rules: StowRules) -> Refusal | None:
     lx, _, lz = model.size_m
-    depth, height = space_for(item, rules)
-    if "slot" in rules.moves:
+    depth, height = way.depth_m, way.height_m
+    if "slot" in rules.moves and rules.eject == "belts":
         height = min(height, lowest_slot_m(item, rules))
     if not tool.min_opening_m <= item.width_m <= tool.max_opening_m:
         return Refusal(
@@ -200,12 +207,13 @@ def _does_not_fit_at_all(model: BinModel, item: Item, tool: StowTool, rules: Sto
     return None
 
 
-def _direct_plan(stow: DirectStow, item: Item, rules: StowRules) -> StowPlan:
+def _direct_plan(stow: DirectStow, item: Item, way: Passage, rules: StowRules) -> StowPlan:
     return _placed_plan(
         StowKind.DIRECT, item, rules,
         y_m=stow.y_item_m, z_m=rules.item_bottom_m + item.height_m / 2,
         clearance_m=stow.clearance_m,
-        success=_fit_chance(stow.clearance_m) * _band_chance(stow.y_item_m, item.width_m / 2, rules),
+        success=_fit_chance(stow.clearance_m) * _band_chance(stow.y_item_m, way.width_m / 2, rules),
+        enter_x_m=way.enter_x_m,
         reason=f"a gap of {1e3 * stow.gap.width_m:.0f} mm takes the item of {1e3 * item.width_m:.0f} mm with "
         f"{1e3 * stow.clearance_m:.0f} mm on each side",
     )  # fmt: skip
@@ -214,6 +222,7 @@ def _direct_plan(stow: DirectStow, item: Item, rules: StowRules) -> StowPlan:
 def _placed_plan(
     kind: StowKind, item: Item, rules: StowRules, *, y_m: float, z_m: float, clearance_m: float, success: float,
     reason: str, tilt_rad: float = 0.0, support_z_m: float = 0.0, out_m: float = 0.0, lower_m: float = 0.0,
+    enter_x_m: float = 0.0,
 ) -> StowPlan:  # fmt: skip
     """Return a plan that ejects the item with its middle at (y, z), rolled by a tilt."""
     # The middle of a held item is over the tool's origin by this, along the item's height.
@@ -243,6 +252,9 @@ def _placed_plan(
         support_z_m=support_z_m,
         out_m=out_m,
         lower_m=lower_m,
+        enter_x_m=enter_x_m,
+        drop_open_m=rules.drop_open_m if enter_x_m else 0.0,
+        feeling=rules.feeling,
     )
 
 
@@ -297,7 +309,9 @@ def _stack_success(stack: Stack, item: Item, rules: StowRules, width_m: float, h
     return max(0.0, 0.97 * fit * carried * stands * level * bands)
 
 
-def _sweep_plan(sweep: Sweep, item: Item, tool: StowTool, rules: StowRules, force_limit_n: float) -> StowPlan:
+def _sweep_plan(
+    sweep: Sweep, item: Item, way: Passage, tool: StowTool, rules: StowRules, force_limit_n: float
+) -> StowPlan:
     offset = -tool.blade_offset_m(item.width_m)
     return StowPlan(
         kind=StowKind.SWEEP,
@@ -317,8 +331,11 @@ def _sweep_plan(sweep: Sweep, item: Item, tool: StowTool, rules: StowRules, forc
         item_size_m=item.size_m,
         predicted_force_n=sweep.force_n,
         predicted_clearance_m=sweep.clearance_m,
-        predicted_success=_sweep_success(sweep, item, rules, force_limit_n),
+        predicted_success=_sweep_success(sweep, way, rules, force_limit_n),
         moved_blocks=sweep.moved,
+        enter_x_m=way.enter_x_m,
+        drop_open_m=rules.drop_open_m if way.enter_x_m else 0.0,
+        feeling=rules.feeling,
         reason=f"no gap takes the item of {1e3 * item.width_m:.0f} mm; the blade enters a gap of "
         f"{1e3 * sweep.gap.width_m:.0f} mm at y = {1e3 * sweep.blade_y_m:.0f} mm and {_pushes(sweep)}, pushing "
         f"{_count(len(sweep.moved))} with about {sweep.force_n:.0f} N; "
@@ -347,7 +364,7 @@ def _band_chance(y_m: float, half_m: float, rules: StowRules) -> float:
     return 0.96 if abs(y_m) + half_m > rules.clear_half_width_m + 1e-6 else 1.0
 
 
-def _sweep_success(sweep: Sweep, item: Item, rules: StowRules, force_limit_n: float) -> float:
+def _sweep_success(sweep: Sweep, way: Passage, rules: StowRules, force_limit_n: float) -> float:
     """Return a prediction from clearance, entry, force against its limit, bands, and how much moves how far.
 
     Our assumptions, not yet fitted to outcomes: they rank plans.
@@ -355,7 +372,7 @@ def _sweep_success(sweep: Sweep, item: Item, rules: StowRules, force_limit_n: fl
     strain = max(sweep.force_n / force_limit_n, 0.05)
     force = 0.5 * (1.0 + erf((1.0 - strain) / (0.35 * strain * sqrt(2.0))))
     entry = _fit_chance(min((sweep.gap.width_m - 0.002) / 2, 0.010)) / 0.98
-    bands = _band_chance(sweep.y_item_m, item.width_m / 2, rules) * _band_chance(sweep.blade_y_m, 0.001, rules)
+    bands = _band_chance(sweep.y_item_m, way.width_m / 2, rules) * _band_chance(sweep.blade_y_m, 0.001, rules)
     # What is pushed may turn, tip or come back; a fence keeps it away.
     motion = (
         (1.0 - 0.2 * (sweep.distance_m + sweep.back_m))
@@ -366,11 +383,11 @@ def _sweep_success(sweep: Sweep, item: Item, rules: StowRules, force_limit_n: fl
     return _fit_chance(sweep.clearance_m) * entry * force * bands * motion * twice
 
 
-def _refuse(model: BinModel, item: Item, rules: StowRules, failed: list[NoSweep]) -> Refusal:
-    depth, height = space_for(item, rules)
-    space = model.free_space(depth_m=depth, height_m=height)
-    layout = model.layout(depth_m=depth, height_m=height)
-    need = item.width_m + 2 * rules.min_side_m
+def _refuse(model: BinModel, way: Passage, rules: StowRules, failed: list[NoSweep]) -> Refusal:
+    height = min(way.height_m, model.size_m[2])
+    space = model.free_space(depth_m=way.depth_m, height_m=height)
+    layout = model.layout(depth_m=way.depth_m, height_m=height)
+    need = way.width_m + 2 * rules.min_side_m
     unseen = sum(b.width_m for b in layout.blocks if not b.seen)
     free = f"the widest gap is {1e3 * space.widest_m:.0f} mm, all gaps together {1e3 * space.sum_width_m:.0f} mm, " \
            f"the item needs {1e3 * need:.0f} mm"  # fmt: skip

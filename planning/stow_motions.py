@@ -57,6 +57,10 @@ class StowMotionRequest:
     """True: the tool comes to the mouth upright and rolls there; False: it comes rolled."""
     lower_m: float = 0.0
     """How far the tool may go down from where it ejects, in search of what shall carry the item."""
+    enter_x_m: float = 0.0
+    """How far the mouth goes into the bin to drop the item there; 0: it stays in front."""
+    drop_opening_m: float = 0.0
+    """Of the paddles in the bin then."""
     blade_stays: bool = False
     """The blade stays out between the end of the sweep and the ejection."""
     hook_hold_m: Point | None = None
@@ -114,6 +118,8 @@ class StowMotionRequest:
             tilt_rad=plan.tilt_rad,
             rolls_at_mouth=plan.kind is StowKind.SLOT,
             lower_m=plan.lower_m,
+            enter_x_m=plan.enter_x_m,
+            drop_opening_m=width + plan.drop_open_m,
             blade_stays=plan.blade_stays,
             hook_hold_m=hook_hold_m,
             hook_travel_m=hook_travel_m,
@@ -140,7 +146,7 @@ class StowMotions:
     shift: LinePath | None
     """From the end of the sweep to where the item is ejected; None when that is the same place."""
     place: LinePath | None
-    """At the mouth: down onto what carries the item, or rolled into a slanted gap; None when neither."""
+    """From the mouth: down onto what carries the item, rolled into a slanted gap, or into the bin; None: none."""
     retreat: LinePath
     """Empty tool away from the bin."""
     to_park: JointPath
@@ -226,19 +232,32 @@ def plan_stow_motions(
             planner, "way to the place of ejection", X_swept, X_ahead, at_bin.waypoints_rad, state,
             near_m=BLADE_CLEARANCE_M,
         )  # fmt: skip
-    place = None
-    if request.rolls_at_mouth:
-        place = at_bin = _line(planner, "roll at the mouth", X_ahead, X_eject, at_bin.waypoints_rad, states.held_at_bin)
-    elif request.lower_m > 0.0:
-        X_low = X_eject.copy()
-        X_low[:3, 3] -= request.lower_m * request.X_base_bin[:3, 2]
-        place = _line(planner, "way down", X_eject, X_low, at_bin.waypoints_rad, states.held_at_bin)
+    place = _place(planner, request, states, X_ahead, X_eject, at_bin.waypoints_rad)
+    if request.rolls_at_mouth and place is not None:
+        at_bin = place
     retreat = _line(planner, "retreat from the bin", X_eject, X_away, at_bin.waypoints_rad, states.empty_at_bin)
     to_park = _joint(planner, "way to park", retreat.waypoints_rad[-1], q_park_rad, states.empty_on_the_way)
     return StowMotions(
         to_infeed=to_infeed, forward=forward, lift=lift, to_bin=to_bin, approach=approach, sweep=sweep,
         sweep_back=sweep_back, shift=shift, place=place, retreat=retreat, to_park=to_park,
     )  # fmt: skip
+
+
+def _place(
+    planner: MotionPlanner, request: StowMotionRequest, states: "_States", X_ahead: Pose, X_eject: Pose,
+    before_rad: FloatArray,
+) -> LinePath | None:  # fmt: skip
+    """Return the last positioning of the loaded tool, from in front of its place."""
+    if request.rolls_at_mouth:
+        return _line(planner, "roll at the mouth", X_ahead, X_eject, before_rad, states.held_at_bin)
+    X_goal = X_eject.copy()
+    if request.lower_m > 0.0:
+        X_goal[:3, 3] -= request.lower_m * request.X_base_bin[:3, 2]
+        return _line(planner, "way down", X_eject, X_goal, before_rad, states.held_at_bin)
+    if request.enter_x_m > 0.0:
+        X_goal[:3, 3] += (request.enter_x_m - request.eject_bin_m[0]) * request.X_base_bin[:3, 0]
+        return _line(planner, "way into the bin", X_eject, X_goal, before_rad, states.dropping)
+    return None
 
 
 def plan_return_motions(
@@ -300,6 +319,7 @@ class _States:
         self.empty_on_the_way = on_the_way
         self.held_at_bin = replace(base, held=held, hook_positions_m=hold)
         self.sweeping = replace(self.held_at_bin, blade_extension_m=request.blade_extension_m)
+        self.dropping = replace(self.held_at_bin, opening_m=max(request.drop_opening_m, request.held_opening_m))
         self.empty_at_bin = replace(base, hook_positions_m=hold)
 
 

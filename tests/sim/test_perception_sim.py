@@ -9,8 +9,9 @@ from podhand.app.wiring import build_workcell, standard_world
 from podhand.core.items import Shape
 from podhand.core.poses import FloatArray, inverse, rotation_vector
 from podhand.core.station import load_station
+from podhand.core.tooling import StowTool
 from podhand.perception.bin_model import BinModel, estimate_bin
-from podhand.planning.affordances import StowRules, space_for
+from podhand.planning.affordances import StowRules, passage
 from podhand.planning.stow import Refusal, StowPlan, plan_stow
 from podhand.sim.catalogue import load_catalogue
 from podhand.sim.workcell import Body, Truth
@@ -80,9 +81,9 @@ def test_bins_are_found_as_well_as_the_cameras_are_calibrated() -> None:
 def test_edges_of_gaps_are_found_within_millimetres() -> None:
     edges, missed, gaps = [], 0, 0
     for case in cases():
-        depth, height = space_for(case.world.item, StowRules())
-        found = case.model.gaps(depth_m=depth, height_m=height)
-        blocks = row(case, depth)
+        way = passage(case.world.item, StowTool(), StowRules())
+        found = case.model.gaps(depth_m=way.depth_m, height_m=way.height_m)
+        blocks = row(case, way.depth_m)
         borders = [-0.15, *(v for b in blocks for v in (b.low_m, b.high_m)), 0.15]
         for low, high in zip(borders[::2], borders[1::2], strict=True):
             if high - low < 0.010:
