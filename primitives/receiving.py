@@ -39,8 +39,10 @@ _LEAST_GRIP_N = {Softness.FIRM: 14.0, Softness.UNEVEN: 12.0, Softness.SOFT: 8.0}
 
 
 def needed_grip_n(cell: StowCell, item: Item) -> float:
-    """Return the squeeze [N] for an item: what holds its weight by friction at both belts, at least what its softness
-    asks for, within the station's range and never more than the item bears."""
+    """Return the squeeze [N] that holds an item by friction at both belts.
+
+    At least what its softness asks for, within the station's range, and never more than the item bears.
+    """
     forces = cell.station.forces
     weight = item.mass_kg * _GRAVITY_M_S2
     wanted = max(forces.grip_margin * weight / (2.0 * item.friction), _LEAST_GRIP_N[item.softness])

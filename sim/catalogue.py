@@ -51,17 +51,21 @@ class CatalogueEntry:
 
 
 def load_catalogue(path: Path | str | None = None) -> list[CatalogueEntry]:
-    """Read a catalogue file; the bundled one when ``path`` is None.
+    """Read a catalogue file.
 
     Sides may be given in any order: they are sorted into length, height and width.
+
+    Args:
+        path: a CSV file; None for the bundled products, ``"hard"`` for the bundled difficult ones.
 
     Raises:
         ConfigError: the file cannot be read or has errors; the message lists all of them, one per line, as
             ``file:line:column key - rule (got value)``.
     """
-    if path is None:
-        source = files("podhand.sim").joinpath("data/products.csv")
-        return _parse(source.read_bytes(), "products.csv")
+    bundled = {None: "products.csv", "hard": "hard.csv"}.get(path if path is None else str(path))
+    if bundled:
+        return _parse(files("podhand.sim").joinpath(f"data/{bundled}").read_bytes(), bundled)
+    assert path is not None
     try:
         raw = Path(path).read_bytes()
     except OSError as error:

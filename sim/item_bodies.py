@@ -176,7 +176,8 @@ def _add_spine(body: Element, form: ItemForm, y_m: float) -> None:
     stiffness = 0.1 * form.mass_kg * _GRAVITY_M_S2 * form.size_m[2]
     add(body, "joint", name=f"{body.get('name')}_spine", type="hinge", axis="-1 0 0",
         pos=numbers((0, y_m, -form.size_m[2] / 2)), stiffness=repr(stiffness), springref="-0.3",
-        damping=repr(0.05 * stiffness), armature="1e-5", range=numbers((0.0, _OPEN_LIMIT_RAD)))  # fmt: skip
+        damping=repr(0.05 * stiffness), armature="1e-5", range=numbers((0.0, _OPEN_LIMIT_RAD)),
+        solreflimit="0.004 1", solimplimit="0.99 0.999 0.001")  # fmt: skip
 
 
 def spine_joints(name: str) -> tuple[str, str]:

@@ -1,7 +1,8 @@
 """Worlds: everything that is true in one episode, as pure data drawn from one seed.
 
-Version ``standard-1``. Volume fill and gap ratio are drawn together and accepted only when both can be had at once
-(rejection): a wide gap and a full bin exclude each other, so the corner of that square is missing.
+Version ``standard-2``: items of every shape stand, lie and lean. Volume fill and gap ratio are drawn together and
+accepted only when both can be had at once (rejection): a wide gap and a full bin exclude each other, so the corner of
+that square is missing.
 """
 
 from collections.abc import Sequence
@@ -17,15 +18,24 @@ from podhand.core.items import Item, Shape
 from podhand.core.poses import FloatArray, Pose, pose, rotation_rpy
 from podhand.core.tooling import Pod
 from podhand.sim.catalogue import CatalogueEntry, load_catalogue
-from podhand.sim.packing import MAX_GAP_RATIO, MIN_GAP_RATIO, SOLID_SHARE, Packing, pack
+from podhand.sim.packing import (
+    LYING_EDGE_M,
+    MAX_GAP_RATIO,
+    MIN_GAP_RATIO,
+    SOLID_SHARE,
+    Packing,
+    Stand,
+    draw_stands,
+    pack,
+)
 
-VERSION = "standard-1"
-SCENE_VERSION = "scene-1"
-FILL_RANGE = (0.15, 0.55)
-GAP_RATIO_RANGE = (MIN_GAP_RATIO, MAX_GAP_RATIO)
+VERSION, HARD_VERSION, SCENE_VERSION = "standard-2", "hard-1", "scene-1"
+FILL_RANGE, HARD_FILL_RANGE = (0.15, 0.55), (0.40, 0.60)
+GAP_RATIO_RANGE, HARD_GAP_RATIO_RANGE = (MIN_GAP_RATIO, MAX_GAP_RATIO), (MIN_GAP_RATIO, 1.0)
 CLEARANCE_M = 0.012
 """Needed width of a gap: the item's width and this."""
 MAX_DRAWS = 4000
+TRIES_PER_DRAW = 40
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,30 +142,54 @@ class World:
             pod: the pod; the default one when None.
 
         Raises:
-            ConfigError: no product is eligible.
+            ConfigError: a negative seed, or no product is eligible.
         """
-        if seed < 0:
-            raise ConfigError(f"seed - must be 0 or more (got {seed})")
         entries = load_catalogue() if catalogue is None else catalogue
+        return cls._draw(seed, entries, pod or Pod(), VERSION, 0x706F6468, FILL_RANGE, GAP_RATIO_RANGE)
+
+    @classmethod
+    def hard(cls, seed: int, pod: Pod | None = None) -> "World":
+        """Draw the hard world of a seed: difficult products, and bins that are full and tight.
+
+        Args:
+            seed: any integer >= 0.
+            pod: the pod; the default one when None.
+
+        Raises:
+            ConfigError: a negative seed.
+        """
+        entries = load_catalogue("hard")
+        return cls._draw(seed, entries, pod or Pod(), HARD_VERSION, 0x68617264, HARD_FILL_RANGE, HARD_GAP_RATIO_RANGE)
+
+    @classmethod
+    def _draw(
+        cls,
+        seed: int,
+        entries: list[CatalogueEntry],
+        pod: Pod,
+        version: str,
+        stream: int,
+        fill_range: tuple[float, float],
+        ratio_range: tuple[float, float],
+    ) -> "World":
+        _check_seed(seed)
         eligible = [entry.item for entry in entries if entry.eligible]
         if not eligible:
             raise ConfigError(
                 f"item catalogue: none of its {len(entries)} products is eligible; add one that this tool may handle"
             )
-        pod = pod or Pod()
-        rng = np.random.default_rng([seed, 0x706F6468])
+        rng = np.random.default_rng([seed, stream])
         item = eligible[int(rng.integers(len(eligible)))]
         row, column = int(rng.integers(pod.rows)), int(rng.integers(pod.columns))
-        packing = _draw_packing(rng, item, pod)
+        packing = _draw_packing(rng, item, pod, fill_range, ratio_range)
         contents = _contents(rng, packing)
-        fill = sum(c.volume_m3 for c in contents) / float(np.prod(pod.bin_size_m))
         return cls(
-            version=VERSION,
+            version=version,
             seed=seed,
             item=item,
             row=row,
             column=column,
-            fill=fill,
+            fill=sum(c.volume_m3 for c in contents) / float(np.prod(pod.bin_size_m)),
             gap_ratio=max(packing.gaps_m) / needed_width_m(item),
             gaps_m=packing.gaps_m,
             contents=contents,
@@ -175,8 +209,7 @@ class World:
         Raises:
             ConfigError: a negative seed, or two contents of one name.
         """
-        if seed < 0:
-            raise ConfigError(f"seed - must be 0 or more (got {seed})")
+        _check_seed(seed)
         names = [content.name for content in contents]
         if len(set(names)) < len(names) or "item" in names:
             raise ConfigError(f"contents - names must differ, and 'item' is the presented one (got {', '.join(names)})")
@@ -196,6 +229,11 @@ class World:
             contents=tuple(contents),
             **_chances(rng, item, pod, row, column),
         )
+
+
+def _check_seed(seed: int) -> None:
+    if seed < 0:
+        raise ConfigError(f"seed - must be 0 or more (got {seed})")
 
 
 def _chances(rng: np.random.Generator, item: Item, pod: Pod, row: int, column: int) -> Any:
@@ -226,11 +264,18 @@ def needed_width_m(item: Item) -> float:
     return item.width_m + CLEARANCE_M
 
 
-def _draw_packing(rng: np.random.Generator, item: Item, pod: Pod) -> Packing:
+def _draw_packing(
+    rng: np.random.Generator,
+    item: Item,
+    pod: Pod,
+    fill_range: tuple[float, float],
+    ratio_range: tuple[float, float],
+) -> Packing:
     for _ in range(MAX_DRAWS):
-        fill, ratio = float(rng.uniform(*FILL_RANGE)), float(rng.uniform(*GAP_RATIO_RANGE))
-        for _ in range(6):
-            packing = pack(rng, pod.bin_size_m, fill, ratio, needed_width_m(item))
+        fill, ratio = float(rng.uniform(*fill_range)), float(rng.uniform(*ratio_range))
+        stands = draw_stands(rng, fill)
+        for _ in range(TRIES_PER_DRAW):
+            packing = pack(rng, pod.bin_size_m, fill, ratio, needed_width_m(item), stands)
             if packing is not None:
                 return packing
     raise ConfigError(
@@ -243,17 +288,17 @@ def _contents(rng: np.random.Generator, packing: Packing) -> tuple[ContentItem, 
     items = []
     for k, block in enumerate(packing.blocks):
         density = float(rng.uniform(150.0, 400.0) * rng.uniform(0.7, 1.3))
-        shape = Shape.CYLINDER if block.round else Shape.BOX
-        volume = float(np.prod(block.size_m)) * (pi / 4 if block.round else 1.0)
-        z = block.size_m[2] / 2 + 0.0002
+        flat_box = block.stand is Stand.LYING and block.shape is Shape.BOX
         items.append(
             ContentItem(
                 name=f"content_{k}",
-                shape=shape,
+                shape=block.shape,
                 size_m=block.size_m,
-                X_bin_item=pose(rotation_rpy(0, 0, block.yaw_rad), (*block.middle_m, z)),
-                mass_kg=float(np.clip(density * volume, 0.05, 2.0)),
+                X_bin_item=block.X_bin_item,
+                mass_kg=float(np.clip(density * block.volume_m3, 0.05, 2.0)),
                 friction=float(rng.uniform(0.25, 0.9)),
+                edge_radius_m=LYING_EDGE_M if flat_box else 0.0,
+                form_seed=int(rng.integers(2**31)),
             )
         )
     return tuple(items)
