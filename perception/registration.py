@@ -5,8 +5,8 @@ calibration errors, each camera: one linear least-squares problem per pass, over
 edges of its side walls, with robust weights. What the cameras share is the bin's error; what differs is theirs.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from scipy.spatial.transform import Rotation
@@ -14,6 +14,7 @@ from scipy.spatial.transform import Rotation
 from podhand.core.errors import PerceptionError
 from podhand.core.ports import DepthFrame
 from podhand.core.poses import FloatArray, Pose, inverse, pose
+from podhand.perception.edges import SurfaceView, look_at_edges, misplaced
 from podhand.perception.frames import BoolArray, CloudPoints, pixel_rays, sample_points
 
 MAX_SHIFT_M = 0.020
@@ -51,6 +52,8 @@ class Registration:
     """Of the points on walls, floor and edges."""
     points: dict[str, int]
     """Points used per surface."""
+    edges: Mapping[str, SurfaceView] = field(default_factory=dict)
+    """What was seen of the front edges; empty without registration."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,7 +101,8 @@ def register_bin(
         size_m: inner size along x, y, z of the bin frame [m].
 
     Raises:
-        PerceptionError: walls not seen, or found too far from the nominal pose (20 mm, 3°) to be this bin.
+        PerceptionError: walls not seen, found too far from the nominal pose (20 mm, 3°), or front edges that are not
+            where the found walls say: the pod has moved, or is another one.
     """
     planes = _planes(size_m)
     fit = _Fit(frames=list(frames), X_world_bin_nominal=X_world_bin_nominal, size_m=size_m)
@@ -106,7 +110,32 @@ def register_bin(
         fit.step(planes, gate_m, with_edges=k >= _FRONT_EDGE_PASS)
     result = fit.result()
     _check(result, fit.outside_share())
-    return result
+    edges = look_at_edges(frames, result.X_bin_cameras, size_m)
+    wrong = misplaced(edges)
+    if wrong:
+        raise PerceptionError(
+            f"bin not recognised: {wrong}; the pod has moved by more than {1e3 * MAX_SHIFT_M:.0f} mm, or it is another "
+            "pod; check pod and place, then look again"
+        )
+    return replace(result, edges=edges)
+
+
+def check_still_there(
+    frames: Sequence[DepthFrame], registration: Registration, size_m: tuple[float, float, float]
+) -> dict[str, SurfaceView]:
+    """Make sure that a bin is where it was found: a second look at its front edges alone, with the same cameras.
+
+    Quick, and sound with the tool in view: what is hidden does not count. It notices shifts of 4 mm and more; turns
+    by what they do to the edges.
+
+    Raises:
+        PerceptionError: which edges are not where they were.
+    """
+    edges = look_at_edges(frames, registration.X_bin_cameras, size_m)
+    wrong = misplaced(edges)
+    if wrong:
+        raise PerceptionError(f"the bin is not where it was found: {wrong}; keep out and look again")
+    return edges
 
 
 def nominal_registration(frames: Sequence[DepthFrame], X_world_bin_nominal: Pose) -> Registration:
