@@ -132,4 +132,5 @@ def _depth_in_bin(frame: DepthFrame, X_bin_camera: Pose, p_bin_m: FloatArray) ->
     depth = frame.depth_m[v, u].astype(float)
     ray = np.stack([(u - cx) / fx, (v - cy) / fy, np.ones_like(depth)], axis=1)
     x: FloatArray = (ray * depth[:, None]) @ X_bin_camera[0, :3] + X_bin_camera[0, 3]
-    return x[depth > 0.0]
+    known: FloatArray = x[depth > 0.0]
+    return known

@@ -81,20 +81,20 @@ def test_a_pod_that_moved_is_refused_and_never_taken_for_one_that_stands_right(s
 
 
 @pytest.mark.parametrize(
-    ("change", "words"),
+    ("pod", "words"),
     [
-        ({"bin_width_m": 0.28}, "left edge is where it should be"),
-        ({"bin_width_m": 0.34}, "edge is where it should be"),
-        ({"bin_height_m": 0.25}, "upper edge"),
-        ({"bin_height_m": 0.32}, "upper edge"),
-        ({"bin_depth_m": 0.50}, "back wall"),
+        (Pod(bin_width_m=0.28), "left edge is where it should be"),
+        (Pod(bin_width_m=0.34), "edge is where it should be"),
+        (Pod(bin_height_m=0.25), "upper edge"),
+        (Pod(bin_height_m=0.32), "upper edge"),
+        (Pod(bin_depth_m=0.50), "back wall"),
     ],
-    ids=str,
+    ids=lambda value: "x".join(map(str, value.bin_size_m)) if isinstance(value, Pod) else None,
 )
 @pytest.mark.parametrize("seed", SEEDS[:2])
-def test_a_pod_with_other_bins_is_refused_in_words(seed: int, change: dict[str, float], words: str) -> None:
+def test_a_pod_with_other_bins_is_refused_in_words(seed: int, pod: Pod, words: str) -> None:
     with pytest.raises(PerceptionError, match=words) as caught:
-        register(cell(seed, pod=replace(STATION.pod, **change)))
+        register(cell(seed, pod=pod))
     assert "another pod" in str(caught.value)
 
 
