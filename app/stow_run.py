@@ -145,7 +145,8 @@ class StowRunner:
         """Look whether the place of the item is taken now."""
         assert self._thought.plan is not None
         low, high = self._thought.plan.item_place_m
-        size = {"depth_m": high[0], "height_m": high[2]}
+        # What carries the item is lower.
+        size = {"depth_m": high[0], "height_m": high[2], "bottom_m": low[2] + 0.010}
         try:
             model = self._look()
         except PerceptionError as error:
