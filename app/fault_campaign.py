@@ -44,7 +44,7 @@ CAUSES: Final = {
     FaultKind.FT_SATURATED: "saturated",
     FaultKind.CAMERA_ZEROS: "the look failed|cannot be seen",
     FaultKind.BLADE_JAM: "blade",
-    FaultKind.ITEM_SLIPS: "item lost|item is not between the paddles|item does not|not weigh|nothing there|squeeze",
+    FaultKind.ITEM_SLIPS: "item lost|item is not between the paddles|nothing there|item (comes|goes): (timed out|stopped)",
     FaultKind.ITEM_DROPPED: "item lost|item is not between the paddles|squeeze|nothing there|an axis did not follow",
     FaultKind.BELT_STALL: "belts",
     FaultKind.BAND_LOST: "band",
@@ -186,7 +186,7 @@ class _FaultEpisode:
         unsafe = _findings(workcell, self._station, said=left)
         ratio = episode.result.max_force_ratio if episode else max((o.max_force_ratio for o in self._segments), default=0.0)
         unsafe += [f"a force reached {100 * ratio:.0f} % of its limit"] if ratio > 1.0 else []
-        unsafe += [] if believed is None else _belief(believed, run.item if run else "", true_place)
+        unsafe += [] if believed is None else _belief(believed, run.item if run else "", true_place, held=workcell.plant.holds_item())
         workcell.faults.clear()
         report = recover(workcell, self._station, planner_of(self._job.station))
         _settle(workcell)
@@ -309,11 +309,11 @@ def _signal(workcell: SimWorkcell, which: SlowSignal) -> bool:
     return workcell.plant.signal(which) > 0.5
 
 
-def _belief(believed: ItemPlace, words: str, true_place: str) -> list[str]:
+def _belief(believed: ItemPlace, words: str, true_place: str, *, held: bool) -> list[str]:
     """Compare where the item is believed to be with where it is."""
     match believed:
         case ItemPlace.PADDLES | ItemPlace.MOUTH:
-            right = true_place == "paddles"
+            right = held
         case ItemPlace.BIN:
             right = true_place == "bin"
         case ItemPlace.INFEED:

@@ -5,10 +5,10 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from podhand.controllers.conditions import Condition, Expr, slow
+from podhand.controllers.conditions import Condition, Expr, axis, slow, time
 from podhand.controllers.parameters import LEAVING_PAYLOAD
-from podhand.controllers.segments import AxisForce, Segment, Target
-from podhand.core.exchange import SlowSignal
+from podhand.controllers.segments import AxisForce, Reflex, Segment, Target
+from podhand.core.exchange import Axis, SlowSignal
 from podhand.primitives import motions
 from podhand.primitives.base import Primitive, PrimitivePreview, Trace
 from podhand.primitives.cell import ItemPlace, StowCell
@@ -18,6 +18,8 @@ __all__ = ["EjectItem"]
 
 _GRAVITY_M_S2 = 9.81
 _BACK_SPEED_M_S = 0.15
+_STAND_M_S, _STAND_S = 0.02, 0.2
+"""Belts that run slower than this for so long do not follow their drive."""
 
 
 class EjectItem(Primitive):
@@ -86,6 +88,7 @@ class EjectItem(Primitive):
         # model takes half of it, and the vertical limit is wider by the other half. Sideways nothing changes.
         limit_n, half_n = self.force_limit(cell), self._half_weight_n(cell)
         weighed = cell.held.mass_kg > 0.0
+        stand = (abs(axis(Axis.BELT_LEFT).speed) < _STAND_M_S) & (time > _STAND_S)
         return Segment(
             name=name,
             belts=Target(values=(speed_m_s, speed_m_s), max_speed_m_s=cell.station.axes.belts.max_speed_m_s),
@@ -99,6 +102,7 @@ class EjectItem(Primitive):
                 speed_m_s=0.1,
             ),
             until=until,
+            reflexes={"belts stand": Reflex(condition=stand.for_(_STAND_S))},
             payload=LEAVING_PAYLOAD if weighed else cell.payload,
             # Back goes slower, and the way may be that of two segments.
             timeout_s=self.max_time_s * (1.0 if speed_m_s > 0.0 else 2.5 * self.belt_speed_m_s / _BACK_SPEED_M_S),

@@ -8,9 +8,9 @@ from typing import ClassVar
 import numpy as np
 from pydantic import Field
 
-from podhand.controllers.conditions import ft, slow, time, tool
+from podhand.controllers.conditions import axis, ft, slow, time, tool
 from podhand.controllers.outcomes import FtFault
-from podhand.controllers.segments import Segment, Target, Twist
+from podhand.controllers.segments import Reflex, Segment, Target, Twist
 from podhand.core.errors import PlanningError, StateError
 from podhand.core.exchange import Axis, SlowSignal
 from podhand.core.items import Item, Shape
@@ -150,7 +150,7 @@ class _Recovery:
             state.signal(s) > 0.5
             for s in (SlowSignal.ITEM_IN_PADDLES, SlowSignal.MOUTH_BLOCKED, SlowSignal.ITEM_AT_INFEED)
         )
-        if in_paddles and not waits and cell.held is None:
+        if in_paddles and cell.held is None and not (waits and self._at_infeed()):
             cell.held = self._found(cell)
         elif cell.held and not (in_paddles or out):
             cell.lose_item()
@@ -270,6 +270,7 @@ class _Recovery:
         cell = self._cell
         assert cell.held is not None
         blocked = slow(SlowSignal.MOUTH_BLOCKED)
+        stand = (abs(axis(Axis.BELT_LEFT).speed) < 0.02) & (time > 0.2)
         limit_n = cell.station.forces.eject_n + cell.held.mass_kg * _GRAVITY_M_S2
         segment = Segment(
             name="item back",
@@ -277,6 +278,7 @@ class _Recovery:
             squeeze=motions.grip(cell),
             limits=motions.limits(cell, limit_n, contact_stiffness_n_m=500.0),
             until={"inside": (blocked < 0.5).for_(0.03)},
+            reflexes={"belts stand": Reflex(condition=stand.for_(0.2))},
             payload=cell.payload,
             timeout_s=_TAKE_IN_S,
         )
@@ -325,22 +327,26 @@ class _Recovery:
 
     async def _off_the_infeed(self) -> None:
         """Up with a held item; back off one that stands on the rails."""
-        cell, infeed = self._cell, self._cell.station.infeed
-        x, y, z = (float(v) for v in cell.session.state.X_base_tool[:3, 3])
-        at_x = -_INFEED_BEHIND_M < x - infeed.item_x_m < _INFEED_AHEAD_M
-        if not (at_x and abs(y - infeed.item_y_m) < _INFEED_Y_M and z < infeed.rail_top_m + _INFEED_HEIGHT_M):
+        cell = self._cell
+        if not self._at_infeed():
             return
-        state = cell.session.state
+        state, x = cell.session.state, float(cell.session.state.X_base_tool[0, 3]) - cell.station.infeed.item_x_m
         X, before_n = state.X_base_tool_cmd, float(np.linalg.norm(state.F_tool[:3]))
         waits = state.signal(SlowSignal.ITEM_AT_INFEED) > 0.5
         if cell.held and not waits:
             X[2, 3] += _LIFT_M
         else:
             length_m = await self._let_go()
-            X[:3, 3] -= max(0.0, x - infeed.item_x_m + length_m / 2 + 0.03) * X[:3, 0]
+            X[:3, 3] -= max(0.0, x + length_m / 2 + 0.03) * X[:3, 0]
         if await self._line(X, "off the infeed", self._rules.speed_m_s, before_n):
             self._trace.fail("the tool is caught at the infeed: free it by hand")
         self._done.append("off the infeed")
+
+    def _at_infeed(self) -> bool:
+        infeed = self._cell.station.infeed
+        x, y, z = (float(v) for v in self._cell.session.state.X_base_tool[:3, 3])
+        at_x = -_INFEED_BEHIND_M < x - infeed.item_x_m < _INFEED_AHEAD_M
+        return at_x and abs(y - infeed.item_y_m) < _INFEED_Y_M and z < infeed.rail_top_m + _INFEED_HEIGHT_M
 
     async def _let_go(self) -> float:
         """Open the paddles around an item that stands on the rails; returns the item's length [m]."""
