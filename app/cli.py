@@ -181,6 +181,33 @@ def evaluate_stow(
     run_evaluate_job(job)
 
 
+@evaluate_app.command("faults")
+@reports_errors
+def evaluate_faults(
+    episodes: Annotated[int, typer.Option("--episodes", min=1, max=100_000, help="How many stows with a fault.")] = 200,
+    station: StationOption = "sim-stow",
+    items: ItemsOption = None,
+    seed: SeedOption = 1,
+    first: FirstOption = 0,
+    jobs: Annotated[int, typer.Option("--jobs", min=0, help="Worker processes; 0 takes one per core.")] = 0,
+    json_file: JsonOption = None,
+) -> None:
+    """Let one fault into each stow, and judge: cause told, safe state, item's place known, next stow.
+
+    The kinds of faults come in turn, at random times; half of them last until a person removes them.
+
+    Try it:
+
+        podhand evaluate faults --episodes 24 --seed 1 --json faults.json
+    """
+    from podhand.app.fault_campaign import FaultJob, run_fault_job
+
+    run_fault_job(
+        FaultJob(station=station, items=items, episodes=episodes, seed=seed, first=first, jobs=jobs,
+                 json_target=json_file)
+    )  # fmt: skip
+
+
 @evaluate_app.command("ablations")
 @reports_errors
 def evaluate_ablations(
@@ -268,6 +295,11 @@ def primitive_run(
     param: Annotated[list[str] | None, typer.Option("--param", metavar="KEY=VALUE", help="May be repeated.")] = None,
     station: StationOption = "sim-stow",
     seed: SeedOption = 1,
+    stopped_at: Annotated[
+        float | None,
+        typer.Option("--stopped-at", metavar="SECONDS", min=0.01, max=60.0,
+                     help="Begin where a stow stands that was stopped at this time, with a new controller."),
+    ] = None,
     json_file: JsonOption = None,
 ) -> None:
     """Run one primitive from the parked station, checked first.
@@ -277,10 +309,14 @@ def primitive_run(
         podhand primitive run park
 
         podhand primitive run extend_blade --param extension_m=0.10
-    """
+
+        podhand primitive run recover --stopped-at 9.5      from wherever a stow was stopped
+    """  # fmt: skip
     from podhand.app.primitive_commands import run_primitive
 
-    run_primitive(name, param or [], station_name=station, seed=seed, json_target=json_file)
+    run_primitive(
+        name, param or [], station_name=station, seed=seed, stopped_at_s=stopped_at, json_target=json_file
+    )
 
 
 @app.command()

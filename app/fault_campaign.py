@@ -95,7 +95,10 @@ class FaultEpisode:
     """Primitives, or segments, that ran when it began; empty when the stow was over."""
     noticed: bool
     outcome: str
+    verdict: str
+    """Of the score, in words; empty on success."""
     cause: str
+    """As recorded: what failed first."""
     cause_right: bool
     """The recorded cause speaks of the fault; a fault without effect has no cause."""
     ordinary: bool
@@ -203,6 +206,7 @@ class _FaultEpisode:
             during=self._during(episode),
             noticed=noticed,
             outcome=episode.result.outcome.value if episode else "stopped",
+            verdict=episode.score.cause if episode and episode.score else "",
             cause=cause,
             cause_right=right or ordinary,
             ordinary=ordinary,

@@ -84,9 +84,15 @@ def make_primitive(name: str, pairs: Sequence[str]) -> Primitive:
 
 
 def run_primitive(
-    name: str, pairs: Sequence[str], *, station_name: str, seed: int, json_target: str | None
+    name: str,
+    pairs: Sequence[str],
+    *,
+    station_name: str,
+    seed: int,
+    json_target: str | None,
+    stopped_at_s: float | None = None,
 ) -> PrimitiveReport:
-    """Run one primitive in the simulated cell, from the parked station.
+    """Run one primitive in the simulated cell, from the parked station or where a stow was stopped.
 
     Raises:
         ConfigError: unknown name, key or value; nothing was started.
@@ -94,7 +100,7 @@ def run_primitive(
     """
     check_json_target(json_target)
     primitive = make_primitive(name, pairs)
-    report = run_single(primitive, station_name=station_name, seed=seed)
+    report = run_single(primitive, station_name=station_name, seed=seed, stopped_at_s=stopped_at_s)
     mark = "[green]✓[/]" if report.ok else "[red]✗[/]"
     console.print(f"{mark} [bold]{name}[/] {escape(report.words)} [dim]({report.duration_s:.2f} s)[/]")
     write_json(_entry(primitive, report), json_target)
