@@ -99,7 +99,7 @@ class Ways(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Inspection:
-    """What a look into the bin found after a stow."""
+    """What a look at the bin found."""
 
     ok: bool
     words: str
@@ -121,6 +121,8 @@ class StowCell:
     cameras: tuple[DepthCamera, ...] = ()
     inspect: Callable[[], Inspection] | None = None
     """Looks into the bin after the stow; given by the application."""
+    confirm: Callable[[], Inspection] | None = None
+    """Looks whether the bin is still where it was found; given by the application."""
     ways: Ways | None = None
     """Plans ways back; given by the application."""
     held: HeldItem | None = None
@@ -132,6 +134,8 @@ class StowCell:
     """Force of the bands on the hook when they had been opened; 0: not known."""
     swept: int = 0
     """Direction (+1, -1 along bin y) of a sweep whose pressure is still on the blade, else 0."""
+    aside_m: float = 0.0
+    """How far along bin y a blade that felt for its way in has moved the tool from its planned place."""
 
     @property
     def payload(self) -> int:

@@ -313,7 +313,8 @@ def test_a_blocked_blade_says_where() -> None:
     bench = Bench(block)
     (report,) = bench.run(ExtendBlade(extension_m=0.25))
     assert report.result is Result.FAILED
-    assert "blade was blocked at 13" in report.words
+    assert "blade was stopped by a hard contact at 1" in report.words
+    assert "no way in within 10 mm to either side" in report.words
     assert bench.plant.q[Axis.BLADE] < 0.14
 
 
