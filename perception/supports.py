@@ -1,6 +1,6 @@
 """Level places on top of what lies or stands in a bin, free above: where an item can be put down."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -36,8 +36,10 @@ class Support:
     """Share of the footprint's length that rests on the top, for the worst of the places where the item may stop."""
     middle_carried: bool
     """The top carries the footprint's middle."""
-    flatness_m: float
-    """Standard deviation of the heights within the footprint."""
+    slope_rad: float
+    """Of the plane through the top under the footprint."""
+    uneven_m: float
+    """Standard deviation of the heights from that plane."""
     width_m: float
     """How far the level top spans along y, under the footprint and beyond."""
     front_x_m: float
@@ -129,12 +131,26 @@ def _best_place(
 ) -> Support | None:
     low, high = gap.y_low_m + side_m + width_m / 2, gap.y_high_m - side_m - width_m / 2
     places = np.linspace(low, high, max(1, round((high - low) / _STEP_M)))
-    best: Support | None = None
-    for y in places:
-        one = _support_at(model, tops, flat, gap, float(y), level, length_m, width_m, rests_m)
-        if one is not None and (best is None or _quality(one) > _quality(best)):
-            best = one
-    return best
+    found = [_support_at(model, flat, gap, float(y), level, length_m, width_m, rests_m) for y in places]
+    best = max((one for one in found if one is not None), key=_quality, default=None)
+    if best is None:
+        return None
+    slope_rad, uneven_m = _plane(model, tops, flat, best, length_m + max(rests_m), width_m)
+    return replace(best, slope_rad=slope_rad, uneven_m=uneven_m)
+
+
+def _plane(
+    model: BinModel, tops: FloatArray, flat: BoolArray, support: Support, length_m: float, width_m: float
+) -> tuple[float, float]:
+    """Fit a plane to the top under a footprint; returns its slope and how far heights scatter about it."""
+    voxel, half = model.voxel_m, model.size_m[1] / 2
+    low, high = (round((support.y_m + s * width_m / 2 + half) / voxel) for s in (-1, 1))
+    under = flat[: round(length_m / voxel), low:high]
+    i, j = np.nonzero(under)
+    z = tops[i, j + low]
+    A = np.stack([i * voxel, j * voxel, np.ones(len(i))], axis=1)
+    plane, *_ = np.linalg.lstsq(A, z, rcond=None)
+    return float(np.hypot(plane[0], plane[1])), float(np.std(z - A @ plane))
 
 
 def _quality(s: Support) -> float:
@@ -143,7 +159,6 @@ def _quality(s: Support) -> float:
 
 def _support_at(
     model: BinModel,
-    tops: FloatArray,
     flat: BoolArray,
     gap: Gap,
     y_m: float,
@@ -173,7 +188,6 @@ def _support_at(
         middles.append(bool(span[third : len(span) - third].mean() > 0.6))
     if min(shares) <= 0.0:
         return None
-    footprint = np.where(flat, tops, np.nan)[: round((length_m + max(rests_m)) / voxel), left:right]
     carried = np.nonzero(rows)[0]
     return Support(
         y_m=y_m,
@@ -181,7 +195,8 @@ def _support_at(
         clearance_m=min(y_m - width_m / 2 - gap.y_low_m, gap.y_high_m - y_m - width_m / 2),
         carried_share=min(shares),
         middle_carried=all(middles),
-        flatness_m=float(np.nanstd(footprint)),
+        slope_rad=0.0,
+        uneven_m=0.0,
         width_m=_level_width(flat, rows, left, right) * voxel,
         front_x_m=float(carried[0] * voxel),
         depth_m=float((carried[-1] - carried[0] + 1) * voxel),

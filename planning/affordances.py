@@ -82,8 +82,10 @@ class StowRules:
     """Where the item is too short to feel with, it is let go this high over what was seen."""
     least_carried: float = 0.70
     """Share of an item's length that must rest on what carries it."""
-    most_uneven_m: float = 0.003
-    """Standard deviation of the heights of what carries an item."""
+    most_slope_rad: float = 0.05
+    """Of what carries an item."""
+    most_uneven_m: float = 0.002
+    """How far its heights scatter about their plane."""
     max_tilt_rad: float = 0.436
     """Largest roll of an item into a slanted gap."""
     tilt_step_rad: float = 0.0436

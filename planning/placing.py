@@ -10,6 +10,8 @@ from podhand.perception.supports import Support, find_supports
 from podhand.planning.affordances import StowRules
 
 _LYING_RAD = pi / 2
+_STACKS = frozenset({Shape.BOX, Shape.BOOK})
+"""Flat and stiff: others roll off, or hang down from the paddles so that what carries them is not felt."""
 _ROUND = frozenset({Shape.CYLINDER, Shape.SPHERE})
 
 
@@ -23,8 +25,8 @@ class Stack:
 
 
 def stacks(model: BinModel, item: Item, rules: StowRules) -> list[Stack]:
-    """Return the places on top of things that would carry the item, upright or lying; round items have none."""
-    if item.shape in _ROUND:
+    """Return the places on top of things that would carry the item, upright or lying; for boxes and books."""
+    if item.shape not in _STACKS:
         return []
     found = []
     for tilt in (0.0, _LYING_RAD, -_LYING_RAD):
@@ -39,9 +41,13 @@ def stacks(model: BinModel, item: Item, rules: StowRules) -> list[Stack]:
         found += [
             Stack(support=s, tilt_rad=tilt)
             for s in places
-            if s.middle_carried and s.carried_share >= rules.least_carried and s.flatness_m <= rules.most_uneven_m
+            if s.middle_carried and s.carried_share >= rules.least_carried and _is_level(s, rules)
         ]
     return found
+
+
+def _is_level(support: Support, rules: StowRules) -> bool:
+    return support.slope_rad <= rules.most_slope_rad and support.uneven_m <= rules.most_uneven_m
 
 
 def slots(model: BinModel, item: Item, rules: StowRules) -> list[Slant]:

@@ -303,8 +303,8 @@ def _stack_success(stack: Stack, item: Item, rules: StowRules, width_m: float, h
     carried = 1.0 - 0.5 * max(0.0, 0.95 - support.carried_share)
     slender = height_m / min(width_m, support.width_m)
     pillar = support.top_z_m / min(support.width_m, support.depth_m)
-    stands = 1.0 - 0.08 * max(0.0, slender - 2.0) - 0.06 * max(0.0, pillar - 1.5)
-    level = 1.0 - 20.0 * max(0.0, support.flatness_m - 0.001)
+    stands = 1.0 - 0.08 * max(0.0, slender - 1.2) - 0.06 * max(0.0, pillar - 1.5)
+    level = 1.0 - 20.0 * max(0.0, support.uneven_m - 0.001) - max(0.0, support.slope_rad - 0.02)
     bands = _band_chance(support.y_m, width_m / 2, rules)
     return max(0.0, 0.97 * fit * carried * stands * level * bands)
 

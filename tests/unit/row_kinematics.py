@@ -3,6 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
+from podhand.core.poses import FloatArray
+from podhand.planning.affordances import StowRules
 from podhand.planning.stow import StowPlan
 from tests.unit.synthetic_bin import Box
 
@@ -86,6 +90,25 @@ def on_top(plan: StowPlan, row: Sequence[Box]) -> TopResult:
     higher = [b for b in row if b.size_m[2] > z + 0.004 and _front(b) < x1]
     sides = [max(b.y_low_m - y1, y0 - b.y_high_m) for b in higher]
     return TopResult(carried_share=carried / ((x1 - x0) * (y1 - y0)), clearance_m=min(sides, default=1.0))
+
+
+def slant_clearance_m(plan: StowPlan, row: Sequence[Box]) -> float:
+    """Return the least distance of a rolled item's outline from boxes that it passes, by points on its sides."""
+    length, width, height = plan.item_size_m
+    (_, _, _), (_, _, top) = plan.item_place_m
+    c, s = np.cos(plan.tilt_rad), np.sin(plan.tilt_rad)
+    middle = np.array([plan.y_item_m, StowRules.item_bottom_m + top / 2])
+    v = np.linspace(-height / 2, height / 2, 60)
+    outline = [middle + np.array([u * c - w * s, u * s + w * c]) for u in (-width / 2, width / 2) for w in v]
+    return min(_distance(p, box) for p in outline for box in row if _front(box) < length)
+
+
+def _distance(p: FloatArray, box: Box) -> float:
+    """Return the distance of a point (y, z) from a box's section, negative inside."""
+    c, s = np.cos(box.lean_rad), np.sin(box.lean_rad)
+    d = p - np.array(box.centre_m[1:])
+    local = np.abs([d[0] * c + d[1] * s, -d[0] * s + d[1] * c]) - np.array(box.size_m[1:]) / 2
+    return float(np.linalg.norm(np.maximum(local, 0.0)) + min(local.max(), 0.0))
 
 
 def _front(box: Box) -> float:

@@ -16,11 +16,12 @@ TARGETS_M = {"centre": (0.15, 0.0, 0.11), "left": (0.15, -0.02, 0.10), "right": 
 
 @dataclass(frozen=True, kw_only=True)
 class Box:
-    """An upright box in the bin frame, turned about z."""
+    """A box in the bin frame, turned about z, or leaning about x (positive: its upper end to -y)."""
 
     centre_m: tuple[float, float, float]
     size_m: tuple[float, float, float]
     yaw_rad: float = 0.0
+    lean_rad: float = 0.0
 
     @property
     def y_low_m(self) -> float:
@@ -36,6 +37,16 @@ def standing(*, y_low_m: float, width_m: float, depth_m: float, height_m: float,
     return Box(
         centre_m=(front_m + depth_m / 2, y_low_m + width_m / 2, height_m / 2), size_m=(depth_m, width_m, height_m)
     )
+
+
+def leaning(
+    *, y_foot_m: float, width_m: float, depth_m: float, height_m: float, lean_rad: float, front_m: float = 0.02
+) -> Box:
+    """A box that leans to -y, given by the place of its lowest edge."""
+    c, s = np.cos(lean_rad), np.sin(lean_rad)
+    y = y_foot_m + width_m / 2 * c - height_m / 2 * s
+    z = width_m / 2 * s + height_m / 2 * c
+    return Box(centre_m=(front_m + depth_m / 2, y, z), size_m=(depth_m, width_m, height_m), lean_rad=lean_rad)
 
 
 def shell(size_m: tuple[float, float, float] = SIZE_M) -> list[Box]:
@@ -72,7 +83,7 @@ def render(boxes: Sequence[Box], X_bin_camera: Pose, K: FloatArray, shape: tuple
     ray = np.stack([(u - K[0, 2]) / K[0, 0], (v - K[1, 2]) / K[1, 1], np.ones_like(u)], axis=-1)
     depth = np.full(shape, np.inf)
     for box in boxes:
-        X_box_camera = inverse(pose(rotation_rpy(0.0, 0.0, box.yaw_rad), box.centre_m)) @ X_bin_camera
+        X_box_camera = inverse(pose(rotation_rpy(box.lean_rad, 0.0, box.yaw_rad), box.centre_m)) @ X_bin_camera
         d = ray @ X_box_camera[:3, :3].T
         with np.errstate(divide="ignore"):
             a = (-np.array(box.size_m) / 2 - X_box_camera[:3, 3]) / d

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from math import pi
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,8 +16,8 @@ from podhand.perception.bin_model import estimate_bin
 from podhand.perception.pictures import draw_bin_model
 from podhand.planning.affordances import StowRules
 from podhand.planning.stow import Refusal, RefusalKind, StowKind, StowPlan, plan_stow
-from tests.unit.row_kinematics import Interval, carry_out, on_top
-from tests.unit.synthetic_bin import SIZE_M, Box, make_scene, random_row, standing
+from tests.unit.row_kinematics import Interval, carry_out, on_top, slant_clearance_m
+from tests.unit.synthetic_bin import SIZE_M, Box, leaning, make_scene, random_row, standing
 
 TOOL = StowTool()
 SWEEPS = StowRules(moves=frozenset({"sweep"}))
@@ -122,6 +123,118 @@ def test_plans_do_to_the_true_row_what_they_promise() -> None:
         assert result.wall_overlap_m < 0.004, plan.reason
     assert accepted >= 0.75 * attempts
     assert sweeps >= 4
+
+
+def low_row(height_m: float = 0.08, *, lean_rad: float = 0.0) -> list[Box]:
+    """Three blocks without a gap: two low ones, and one that leaves no room over it."""
+    low = [standing(y_low_m=y, width_m=0.1, depth_m=0.22, height_m=height_m, front_m=0.02) for y in (-0.149, -0.048)]
+    low = [replace(b, lean_rad=lean_rad) for b in low]
+    return [*low, standing(y_low_m=0.053, width_m=0.096, depth_m=0.22, height_m=0.22, front_m=0.02)]
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_where_nothing_gives_way_an_item_goes_on_top(seed: int) -> None:
+    row = low_row()
+    plan = decide(row, item(0.04, 0.15), seed)
+    assert isinstance(plan, StowPlan)
+    assert plan.kind is StowKind.STACK
+    assert plan.support_z_m == pytest.approx(0.08, abs=0.003)
+    top = on_top(plan, row)
+    assert top.carried_share > 0.8
+    assert top.clearance_m > 0.004
+    # The item reaches over the front of what carries it, and no further than the belts hold it.
+    assert 0.02 + 0.022 < plan.out_m < 0.6 * 0.15
+    assert plan.lower_m > 0.010
+    assert isinstance(decide(row, item(0.04, 0.15), seed, rules=SWEEPS), Refusal)
+
+
+def test_a_flat_item_lies_down_where_that_is_steadier() -> None:
+    plan = decide(low_row(), item(0.03, 0.15, 0.095), rules=TOPS)
+    assert isinstance(plan, StowPlan)
+    assert abs(plan.tilt_rad) == pytest.approx(pi / 2)
+    (_, y0, z0), (_, y1, z1) = plan.item_place_m
+    assert y1 - y0 == pytest.approx(0.095)
+    assert z1 - z0 == pytest.approx(0.03)
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        pytest.param(low_row(lean_rad=0.15), id="slanted tops"),
+        pytest.param(full_row(0.008, blocks=9, height_m=0.235), id="no height left"),
+        pytest.param([replace(b, size_m=(0.06, *b.size_m[1:])) for b in low_row()], id="tops too short"),
+    ],
+)
+def test_what_would_not_carry_an_item_is_not_stacked_on(row: list[Box]) -> None:
+    assert isinstance(decide(row, item(0.04, 0.15), rules=TOPS), Refusal)
+
+
+@pytest.mark.parametrize("shape", [Shape.CYLINDER, Shape.BAG, Shape.IRREGULAR])
+def test_what_rolls_or_hangs_down_is_not_stacked(shape: Shape) -> None:
+    assert isinstance(decide(low_row(), replace(item(0.04, 0.15), shape=shape), rules=TOPS), Refusal)
+
+
+def leaning_row(lean_rad: float, gap_m: float) -> list[Box]:
+    """Two books lean to the right, a slanted gap between them."""
+    row = [standing(y_low_m=-0.149, width_m=0.047, depth_m=0.3, height_m=0.2, front_m=0.02)]
+    y = -0.10 + 0.19 * float(np.sin(lean_rad))
+    for width in (0.03, 0.03):
+        row.append(leaning(y_foot_m=y, width_m=width, depth_m=0.3, height_m=0.19, lean_rad=lean_rad))
+        y += (width + gap_m) / float(np.cos(lean_rad))
+    y -= gap_m / float(np.cos(lean_rad))
+    return [*row, standing(y_low_m=y + 0.002, width_m=0.148 - y, depth_m=0.3, height_m=0.2, front_m=0.02)]
+
+
+@pytest.mark.parametrize(("lean_deg", "seed"), [(9.0, 0), (18.0, 1)])
+def test_a_leaning_gap_takes_a_leaning_item(lean_deg: float, seed: int) -> None:
+    lean = float(np.deg2rad(lean_deg))
+    row = leaning_row(lean, 0.054)
+    plan = decide(row, item(0.038, 0.16, 0.12), seed, rules=SLANTS)
+    assert isinstance(plan, StowPlan)
+    assert plan.kind is StowKind.SLOT
+    assert plan.tilt_rad == pytest.approx(lean, abs=np.deg2rad(5.0))
+    assert slant_clearance_m(plan, row) > 0.002
+    assert isinstance(decide(row, item(0.038, 0.16, 0.12), seed, rules=replace(SWEEPS, moves=frozenset())), Refusal)
+
+
+def test_an_item_that_is_too_high_goes_in_tilted() -> None:
+    held = item(0.02, 0.16, 0.252)
+    assert isinstance(decide([], held, rules=TOPS), Refusal)
+    plan = decide([], held)
+    assert isinstance(plan, StowPlan)
+    assert plan.kind is StowKind.SLOT
+    assert plan.item_place_m[1][2] + StowRules.item_bottom_m < SIZE_M[2]
+
+
+def test_what_is_too_heavy_for_one_push_is_pushed_to_both_sides() -> None:
+    row = spread_row([0.025, 0.0, 0.035, 0.0, 0.02], height_m=0.15, depth_m=0.2)
+    once = decide(row, item(0.052), rules=SWEEPS, force_limit_n=40.0)
+    assert isinstance(once, StowPlan)
+    plan = decide(
+        row, item(0.052), rules=SWEEPS, force_limit_n=1.05 * once.predicted_force_n / StowRules.max_force_share
+    )
+    assert isinstance(plan, StowPlan)
+    assert plan.sweep_back_m > 0.0
+    assert "and" in plan.reason
+    intervals = [Interval(low_m=b.y_low_m, high_m=b.y_high_m) for b in row]
+    result = carry_out(plan, intervals, SIZE_M[1])
+    assert result.clearance_m > 0.0
+    assert result.wall_overlap_m < 0.003
+
+
+def test_paddles_that_go_in_need_a_wider_gap() -> None:
+    held, pushed = item(0.05), StowRules(eject="drop_push")
+    assert isinstance(decide(full_row(0.08, at=2), held, rules=replace(pushed, moves=frozenset())), Refusal)
+    plan = decide(full_row(0.12, at=2), held, rules=pushed)
+    assert isinstance(plan, StowPlan)
+    assert plan.kind is StowKind.DIRECT
+    assert plan.enter_x_m > held.length_m
+
+
+@pytest.mark.parametrize("wrong", [{"moves": frozenset({"fly"})}, {"eject": "throw"}])
+def test_unknown_moves_and_ways_to_eject_are_errors(wrong: dict[str, Any]) -> None:
+    with pytest.raises(PlanningError, match="must be"):
+        StowRules(**wrong)
 
 
 @pytest.mark.parametrize(
