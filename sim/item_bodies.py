@@ -30,7 +30,11 @@ _BAG_END = (0.88, 0.95)
 _BAG_SOFT = "0.012 1"
 
 _COVER_SHARE, _COVER_MIN_M, _COVER_MAX_M = 0.10, 0.0015, 0.003
+_COVER_MASS_SHARE = 0.12
+_COVER_OVER_M = 0.004
+"""Covers are longer and higher than the pages, by this."""
 _OPEN_LIMIT_RAD = 2.6
+_PAPER = "0.93 0.92 0.86 1"
 
 COM_OFF = (0.16, 0.06, 0.12)
 """An irregular item's centre of mass lies off its middle by up to these shares of its sides."""
@@ -153,36 +157,34 @@ def _add_bag_hinges(body: Element, form: ItemForm, x_m: float) -> None:
 
 
 def _add_book(root: Element, body: Element, form: ItemForm) -> None:
-    """Add back cover, page block and front cover, each hinged to the one before at the spine, which is at -z."""
+    """Add the page block and a cover on each side, hinged to it along the spine, which is at -z."""
     length, width, height = form.size_m
     cover = float(np.clip(_COVER_SHARE * width, _COVER_MIN_M, _COVER_MAX_M))
-    shares = (0.12, 0.76, 0.12)
     surface = form.surface()
-    add_box(body, form.name, (length, cover, height), (0, -width / 2 + cover / 2, 0),
-            mass=repr(shares[0] * form.mass_kg), **surface)  # fmt: skip
-    pages = add_body(body, f"{form.name}_pages", pose())
-    _add_spine(pages, form, -width / 2 + cover)
-    add_box(pages, f"{form.name}_pages", (length - 0.004, width - 2 * cover, height - 0.004), (0, 0, -0.002 + 0.002),
-            mass=repr(shares[1] * form.mass_kg), **{**surface, "rgba": "0.93 0.92 0.86 1"})  # fmt: skip
-    front = add_body(pages, f"{form.name}_front", pose())
-    _add_spine(front, form, width / 2 - cover)
-    add_box(front, f"{form.name}_front", (length, cover, height), (0, width / 2 - cover / 2, 0),
-            mass=repr(shares[2] * form.mass_kg), **surface)  # fmt: skip
-    _exclude(root, [form.name, f"{form.name}_pages", f"{form.name}_front"])
+    pages = (length - _COVER_OVER_M, width - 2 * cover, height - _COVER_OVER_M)
+    add_box(body, form.name, pages, (0, 0, 0), mass=repr((1.0 - 2 * _COVER_MASS_SHARE) * form.mass_kg),
+            **{**surface, "rgba": _PAPER})  # fmt: skip
+    for name, side in (("back", -1.0), ("front", 1.0)):
+        board = add_body(body, f"{form.name}_{name}", pose())
+        _add_spine(board, form, side, width / 2 - cover)
+        add_box(board, f"{form.name}_{name}", (length, cover, height), (0, side * (width - cover) / 2, 0),
+                mass=repr(_COVER_MASS_SHARE * form.mass_kg), **surface)  # fmt: skip
+    _exclude(root, [form.name, f"{form.name}_back", f"{form.name}_front"])
 
 
-def _add_spine(body: Element, form: ItemForm, y_m: float) -> None:
-    # Paper and glue keep a book shut a little: a thirtieth of what would lift it by its edge.
-    stiffness = 0.1 * form.mass_kg * _GRAVITY_M_S2 * form.size_m[2]
-    add(body, "joint", name=f"{body.get('name')}_spine", type="hinge", axis="-1 0 0",
-        pos=numbers((0, y_m, -form.size_m[2] / 2)), stiffness=repr(stiffness), springref="-0.3",
-        damping=repr(0.05 * stiffness), armature="1e-5", range=numbers((0.0, _OPEN_LIMIT_RAD)),
-        solreflimit="0.004 1", solimplimit="0.99 0.999 0.001")  # fmt: skip
+def _add_spine(body: Element, form: ItemForm, side: float, y_m: float) -> None:
+    weight_n_m = form.mass_kg * _GRAVITY_M_S2 * form.size_m[2]
+    # Paper and glue keep a book shut a little. The armature is numerical: contacts are as stiff as the bodies behind
+    # them are heavy, and a board alone would chatter between belt and pages.
+    add(body, "joint", name=f"{body.get('name')}_spine", type="hinge", axis=numbers((-side, 0, 0)),
+        pos=numbers((0, side * y_m, -form.size_m[2] / 2)), stiffness=repr(0.1 * weight_n_m), springref="-0.3",
+        damping=repr(0.02 * weight_n_m), armature=repr(0.15 * form.mass_kg * form.size_m[2] ** 2),
+        range=numbers((0.0, _OPEN_LIMIT_RAD)), solreflimit="0.006 1", solimplimit="0.98 0.998 0.001")  # fmt: skip
 
 
 def spine_joints(name: str) -> tuple[str, str]:
     """Return the joints whose angles together say how far a book is open."""
-    return f"{name}_pages_spine", f"{name}_front_spine"
+    return f"{name}_back_spine", f"{name}_front_spine"
 
 
 def _exclude(root: Element, bodies: list[str]) -> None:

@@ -32,7 +32,7 @@ def test_hook_holds_both_bands_down_and_lets_them_go(seed: int, off_m: float) ->
     assert highest_inside_m(rig) < FREE_Z_M
     for offset in ((0, 0, 0.21), (-0.10, 0, 0.21)):
         rig.hook(p + np.array(offset))
-    rig.wait(400)
+    rig.wait(600)  # their swinging takes half a second to fade
     for nodes, rest in zip(rig.workcell.truth().band_nodes_m, start, strict=True):
         assert np.abs(nodes - rest).max() < 0.005
 
@@ -43,4 +43,5 @@ def test_contents_stand_still_while_the_cell_settles() -> None:
         rig.wait(200)
         for body, content in zip(rig.workcell.truth().contents, rig.workcell.world.contents, strict=True):
             assert np.abs(body.X_bin_item[:3, 3] - content.X_bin_item[:3, 3]).max() < 0.002, seed
-            assert body.X_bin_item[2, 2] > 0.999, seed
+            turned = content.X_bin_item[:3, :3].T @ body.X_bin_item[:3, :3]
+            assert np.trace(turned) > 2.998, seed  # less than 2.6 degrees
