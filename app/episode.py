@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from podhand.app.ablations import WHOLE_STOW, Ablation
 from podhand.app.choices import WorldKind
+from podhand.app.looking import confirms
 from podhand.app.plots import ForceTrace
 from podhand.app.recovering import recover
 from podhand.app.results import EpisodeResult, Step, StowOutcome
@@ -207,6 +208,7 @@ class _Episode:
                 planner=planner_of(self._job.station),
                 base_height_m=float(workcell.X_world_base[2, 3]),
                 look=self._look_again,
+                confirm=confirms(self._workcell.cameras, thought.model),
                 settle_s=SETTLE_S,
                 note=self._note,
             ).run()

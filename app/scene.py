@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from podhand.app.looking import confirms
 from podhand.app.stow_run import StowRun, StowRunner
 from podhand.app.watching import OutcomeWatch
 from podhand.app.wiring import build_workcell
@@ -70,6 +71,7 @@ def stow_in_scene(
             host.session.listen(lambda outcome: tell(outcome.segment, workcell))
         run = StowRunner(
             host, station, thought, presented, planner=planner, look=look, settle_s=SETTLE_S,
-            note=lambda event, fields: None, base_height_m=float(workcell.X_world_base[2, 3]),
+            confirm=confirms(workcell.cameras, thought.model), note=lambda event, fields: None,
+            base_height_m=float(workcell.X_world_base[2, 3]),
         ).run()  # fmt: skip
     return SceneStow(thought=thought, workcell=workcell, run=run, score=score(workcell, over_force=outcomes.over_force))

@@ -57,6 +57,7 @@ class StowRunner:
         planner: plans ways back.
         base_height_m: the arm's base over the floor.
         look: looks into the bin.
+        confirm: looks whether the bin is still where it was found.
         settle_s: time between the end of the motion and the look.
         note: takes events.
     """
@@ -71,6 +72,7 @@ class StowRunner:
         planner: MotionPlanner,
         base_height_m: float,
         look: Callable[[], BinModel],
+        confirm: Callable[[], Inspection],
         settle_s: float,
         note: Note,
     ) -> None:
@@ -84,6 +86,7 @@ class StowRunner:
             presented=presented,
             X_base_bin=thought.X_base_bin,
             inspect=self._inspect,
+            confirm=confirm,
             ways=RecoveryWays(planner, station, base_height_m=base_height_m),
         )
         self._left = ""

@@ -10,7 +10,7 @@ from podhand.core.station import Station
 from podhand.sim.catalogue import CatalogueEntry, load_catalogue
 from podhand.sim.settings import BandSettings, CameraMount, DriveSettings, SimSettings
 from podhand.sim.workcell import SimWorkcell
-from podhand.sim.world import VERSION, World
+from podhand.sim.world import HARD_VERSION, VERSION, World
 
 WORLDS_PER_SEED = 100_000
 
@@ -21,7 +21,6 @@ def world_seed(seed: int, index: int) -> int:
 
 
 HARD_ITEMS = Path(str(files("podhand.sim"))) / "data" / "hard.csv"
-HARD_VERSION = "hard-1"
 
 
 def world_version(kind: WorldKind) -> str:
@@ -41,7 +40,7 @@ def draw_world(kind: WorldKind, station: Station, catalogue: list[CatalogueEntry
         ConfigError: the catalogue has no eligible product.
     """
     if kind is WorldKind.HARD:
-        return World.hard(world_seed(seed, index))
+        return World.hard(world_seed(seed, index), station.pod)
     return standard_world(station, catalogue, seed=seed, index=index)
 
 

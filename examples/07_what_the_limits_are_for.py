@@ -11,6 +11,7 @@ import sys
 from dataclasses import dataclass
 from typing import Any
 
+from podhand.app.looking import confirms
 from podhand.app.wiring import build_workcell, read_catalogue, standard_world
 from podhand.controllers.lockstep import LockstepHost
 from podhand.core.station import Station, load_station
@@ -60,7 +61,10 @@ def press(station: Station, world: World, planner: MotionPlanner) -> Press | Non
         return None
     recipe = load_recipe(json.dumps(spoil(stow_recipe(station, thought).model_dump(mode="json"))))
     with LockstepHost.for_station(workcell.plant, station) as host:
-        cell = StowCell(session=host.session, station=station, presented=presented, X_base_bin=thought.X_base_bin)
+        cell = StowCell(
+            session=host.session, station=station, presented=presented, X_base_bin=thought.X_base_bin,
+            confirm=confirms(workcell.cameras, thought.model),
+        )  # fmt: skip
 
         async def stow() -> list[Any]:
             await host.session.wait(0.2)

@@ -1,4 +1,4 @@
-"""Looking into the bin after a stow."""
+"""Looking at the bin before the tool enters, and into it after a stow."""
 
 import asyncio
 from typing import ClassVar
@@ -8,7 +8,31 @@ from pydantic import Field
 from podhand.primitives.base import Primitive, PrimitivePreview, Trace
 from podhand.primitives.cell import StowCell
 
-__all__ = ["Verify"]
+__all__ = ["ConfirmBin", "Verify"]
+
+
+class ConfirmBin(Primitive):
+    """Look again before the tool goes on: is the bin still where it was found? Nothing moves."""
+
+    name: ClassVar[str] = "confirm_bin"
+
+    def check(self, cell: StowCell) -> list[str]:
+        """See the base class."""
+        return ["the cell has no eyes: give it `confirm`"] if cell.confirm is None else []
+
+    def preview(self, cell: StowCell) -> PrimitivePreview:
+        """See the base class."""
+        del cell
+        return PrimitivePreview(name=self.name, words="looks at the edges of the bin; nothing moves")
+
+    async def _do(self, cell: StowCell, trace: Trace) -> str:
+        assert cell.confirm is not None
+        # Looking takes wall time but no plant time.
+        found = await asyncio.to_thread(cell.confirm)
+        trace.data.update(found.data)
+        if not found.ok:
+            trace.fail(found.words)
+        return found.words
 
 
 class Verify(Primitive):
