@@ -125,6 +125,8 @@ class Trace:
         """
         if latched := self.cell.session.state.latched_fault:
             self.fail(f"nothing may move: {_LATCHED.get(latched, 'a fault is latched')}; reset it first")
+        if self.channel == ARM_CHANNEL and self.cell.missing():
+            self.fail("item lost: it left the paddles between two motions")
         watches = self.cell.watches() if self.channel == ARM_CHANNEL else {}
         if watches:
             chain = [replace(segment, reflexes={**segment.reflexes, **watches}) for segment in chain]

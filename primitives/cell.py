@@ -130,6 +130,8 @@ class StowCell:
     stowed: Item | None = None
     """The item after it went into the bin."""
     bands: Bands = Bands.CLOSED
+    _seen: bool = False
+    """The light barrier has seen the held item between the paddles."""
     bands_pull_n: float = 0.0
     """Force of the bands on the hook when they had been opened; 0: not known."""
     swept: int = 0
@@ -164,6 +166,7 @@ class StowCell:
         """Take note of where the item is now; an item in the bin or back at the infeed is held no more."""
         if self.held is None:
             return
+        self._seen = self._seen and place is ItemPlace.PADDLES
         if place is ItemPlace.BIN:
             self.stowed = self.held.item
         self.held = None if place in (ItemPlace.BIN, ItemPlace.INFEED) else replace(self.held, place=place)
@@ -198,14 +201,24 @@ class StowCell:
     def watches(self) -> dict[str, Reflex]:
         """Return the reflexes of every motion of the arm: what tool and hook hold now must not be lost on the way."""
         found = {}
-        in_paddles = self.session.state.signal(SlowSignal.ITEM_IN_PADDLES) > 0.5
-        if self.held and self.held.place is ItemPlace.PADDLES and in_paddles:
+        if self.held and self.held.place is ItemPlace.PADDLES and self._in_paddles():
+            self._seen = True
             found[ITEM_LOST] = Reflex(condition=(slow(SlowSignal.ITEM_IN_PADDLES) < 0.5).for_(_LOST_S))
         at_bin = self.X_base_bin is not None and float(self.X_bin_tool[0, 3]) > -_NEAR_BIN_M
         if self.bands is Bands.OPEN and self.bands_pull_n > 0.0 and at_bin:
             least_n = _LEAST_PULL_SHARE * self.bands_pull_n
             found[BANDS_LOST] = Reflex(condition=(abs(axis(Axis.BAND_Z).force) < least_n).for_(_LOST_S))
         return found
+
+    def missing(self) -> bool:
+        """Whether the item has left the paddles since the last motion; takes note of it."""
+        gone = bool(self.held) and self.item_place is ItemPlace.PADDLES and self._seen and not self._in_paddles()
+        if gone:
+            self.lose_item()
+        return gone
+
+    def _in_paddles(self) -> bool:
+        return self.session.state.signal(SlowSignal.ITEM_IN_PADDLES) > 0.5
 
     def notice(self, watch: str) -> None:
         """Take note that a watch has ended a motion."""
@@ -219,6 +232,7 @@ class StowCell:
         if self.held is None:
             return
         where, near_bin = self._below()
+        self._seen = False
         self.lost, self.held = LostItem(item=self.held.item, where=where, near_bin=near_bin), None
 
     def _below(self) -> tuple[str, bool]:

@@ -180,6 +180,8 @@ class ReceiveItem(Primitive):
 
     async def _undo(self, cell: StowCell, trace: Trace) -> str | None:
         X_grasp = to_pose(self.X_base_tool_grasp)
+        if cell.held and cell.session.state.signal(SlowSignal.ITEM_IN_PADDLES) < 0.5:
+            cell.lose_item()
         if cell.held is None:
             return await self._leave(cell, trace, X_grasp)
         X_lifted = X_grasp.copy()
@@ -194,19 +196,24 @@ class ReceiveItem(Primitive):
         return f"put {sku} back onto the infeed"
 
     async def _leave(self, cell: StowCell, trace: Trace, X_grasp: Pose) -> str | None:
-        """Leave an item that was not gripped, when the tool straddles it."""
-        from_grasp = inverse(X_grasp) @ cell.session.state.X_base_tool_cmd
-        x, aside = float(from_grasp[0, 3]), float(np.abs(from_grasp[1:3, 3]).max())
+        """Leave an item that was not gripped, or slipped out, when the tool straddles it or stands over it."""
+        X_here = cell.session.state.X_base_tool_cmd
+        x, y, z = (float(v) for v in (inverse(X_grasp) @ X_here)[:3, 3])
+        up_m = z if X_grasp[2, 2] > 0.0 else -z
         way_m = (cell.presented.item.length_m if cell.presented else 0.3) + 0.03
-        if aside > 0.02 or not -way_m < x < 0.01:
+        if abs(y) > 0.02 or not -0.02 < up_m < self.lift_m + 0.02 or not -way_m < x < 0.01:
             return None
-        X_behind = X_grasp.copy()
-        X_behind[:3, 3] -= way_m * X_grasp[:3, 0]
+        X_behind = X_here.copy()
+        X_behind[:3, 3] -= (way_m + x) * X_grasp[:3, 0]
         limit_n = self.force_limit(cell)
         await open_paddles(cell, trace, self.opening_m, force_n=limit_n, weight_n=0.0)
-        await motions.move_line(trace, X_behind, name="leave the item", speed_m_s=self.speed_m_s, force_n=limit_n)
+        await motions.move_line(
+            trace, X_behind, name="leave the item", speed_m_s=self.speed_m_s, force_n=limit_n,
+            until={"caught": (ft.force.norm > 0.5 * limit_n).for_(0.02)},
+        )  # fmt: skip
         if cell.session.state.signal(SlowSignal.ITEM_AT_INFEED) < 0.5:
             return "backed out of the infeed; the item is no longer on its rails: look for it on the floor"
+        cell.lost = None
         return "left the item at the infeed"
 
 
