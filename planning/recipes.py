@@ -5,7 +5,7 @@ from typing import Literal
 from podhand.core.poses import Pose
 from podhand.core.station import Station
 from podhand.planning.motion import JointPath
-from podhand.planning.stow import StowKind
+from podhand.planning.stow import StowKind, StowPlan
 from podhand.planning.stow_motions import ReturnMotions
 from podhand.planning.thinking import Thought, hook_places
 from podhand.primitives.base import Matrix, Primitive
@@ -13,6 +13,8 @@ from podhand.primitives.catalogue import (
     Align,
     Approach,
     CloseBands,
+    ConfirmBin,
+    DropPush,
     EjectItem,
     ExtendBlade,
     OpenBands,
@@ -53,14 +55,21 @@ def stow_recipe(station: Station, thought: Thought) -> Recipe:
     go = Approach(waypoints_rad=joints(motions.to_bin), X_base_tool_mouth=matrix(motions.approach.X_base_goal))
     body = seq(
         par(take, OpenBands(positions_base_m=hook[1:])),
+        *_confirm(thought),
         go,
+        *_confirm(thought),
         *_make_room(thought),
         *_place(thought),
-        EjectItem(),
+        _eject(plan),
         Retract(to_x_bin_m=request.retreat_x_bin_m),
         par(CloseBands(positions_base_m=hook[-2::-1]), Park(waypoints_rad=joints(motions.to_park))),
     )
     return Recipe(name="stow", root=body)
+
+
+def _confirm(thought: Thought) -> list[Primitive]:
+    """Return the look that a registered bin gets before the tool comes close, and again before it enters."""
+    return [ConfirmBin()] if thought.model.registration.edges else []
 
 
 def _make_room(thought: Thought) -> list[Primitive]:
@@ -96,12 +105,18 @@ def _place(thought: Thought) -> list[Primitive]:
     """Return the fine positioning at the mouth: down onto what carries the item, or rolled into a slanted gap."""
     plan, motions = thought.plan, thought.motions
     assert plan is not None and motions is not None
-    if motions.place is None:
+    if motions.place is None or plan.enter_x_m > 0.0:
         return []
     X_goal = matrix(motions.place.X_base_goal)
     if plan.kind is StowKind.SLOT:
         return [Slot(X_base_tool_slant=X_goal, X_base_tool_upright=matrix(motions.place.X_base_start))]
     return [Stack(X_base_tool_low=X_goal, out_m=plan.out_m, feel=plan.out_m > 0.0)]
+
+
+def _eject(plan: StowPlan) -> Primitive:
+    if plan.enter_x_m > 0.0:
+        return DropPush(depth_m=plan.enter_x_m, open_by_m=plan.drop_open_m, out_x_m=plan.mouth_x_m)
+    return EjectItem()
 
 
 def look_recipe(settle_s: float) -> Recipe:

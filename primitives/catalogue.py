@@ -8,18 +8,18 @@ from pydantic import ValidationError
 from podhand.core.errors import LimitError
 from podhand.primitives.bands import CloseBands, OpenBands
 from podhand.primitives.base import PRIMITIVES, Primitive
-from podhand.primitives.ejecting import EjectItem
+from podhand.primitives.ejecting import DropPush, EjectItem
 from podhand.primitives.placing import Slot, Stack
 from podhand.primitives.pushing import ExtendBlade, Sweep
 from podhand.primitives.reaching import Align, Approach, Park, Retract
 from podhand.primitives.receiving import ReceiveItem, ReturnItem
 from podhand.primitives.recovering import Recover
 from podhand.primitives.turning import FlipUp
-from podhand.primitives.verifying import Verify
+from podhand.primitives.verifying import ConfirmBin, Verify
 
-__all__ = ["PRIMITIVES", "Align", "Approach", "CloseBands", "EjectItem", "ExtendBlade", "FlipUp", "OpenBands", "Park",
-           "ReceiveItem", "Recover", "Retract", "ReturnItem", "Slot", "Stack", "Sweep",
-           "Verify", "load_all", "make_primitive"]  # fmt: skip
+__all__ = ["PRIMITIVES", "Align", "Approach", "CloseBands", "ConfirmBin", "DropPush", "EjectItem", "ExtendBlade",
+           "FlipUp", "OpenBands", "Park", "ReceiveItem", "Recover", "Retract", "ReturnItem", "Slot", "Stack",
+           "Sweep", "Verify", "load_all", "make_primitive"]  # fmt: skip
 
 
 def load_all() -> dict[str, type[Primitive]]:
