@@ -18,6 +18,7 @@ from podhand.core.poses import FloatArray
 INK, MUTED, GRID = "#1f2933", "#7b8794", "#e4e7eb"
 FORCE, LIMIT, RAW = "#0b69a3", "#d64545", "#bcccdc"
 SHADES = ("#f0f4f8", "#dfe8f1")
+SHORTEST_SHOWN_S = 0.05
 STYLE: Any = {
     "font.family": "DejaVu Sans", "font.size": 9.0, "axes.edgecolor": MUTED, "axes.labelcolor": INK,
     "text.color": INK, "xtick.color": MUTED, "ytick.color": MUTED, "axes.spines.top": False,
@@ -154,6 +155,8 @@ def _shade(axes: Axes, steps: Sequence[Step], top: float) -> None:
             axes.add_patch(
                 Rectangle((step.begin_s, 0.0), step.end_s - step.begin_s, 0.018 * top, color="#9b8afb", lw=0)
             )
+            continue
+        if step.end_s - step.begin_s < SHORTEST_SHOWN_S:
             continue
         axes.axvspan(step.begin_s, step.end_s, color=SHADES[shown % 2], lw=0, zorder=0)
         shown += 1

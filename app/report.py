@@ -13,6 +13,7 @@ from typing import Any
 
 import podhand
 from podhand.app import words
+from podhand.app.plots import time_plot
 from podhand.app.results import Campaign, EpisodeResult, Step, StowOutcome
 
 
@@ -45,6 +46,7 @@ def render_report(campaign: Campaign, pictures: Mapping[int, Sequence[Picture]],
             for episode in campaign.episodes
         ),
         contents="\n".join(_contents(episode) for episode in campaign.episodes),
+        times=_times(summary["primitives"]),
         station=html.escape(campaign.station),
         seed=campaign.seed,
         world=html.escape(campaign.world),
@@ -98,6 +100,28 @@ def _contents(episode: EpisodeResult) -> str:
     )
 
 
+def _times(primitives: Mapping[str, Mapping[str, float]]) -> str:
+    """Return a picture and a table of where the time goes; nothing when nothing moved."""
+    if not primitives:
+        return ""
+    picture = Picture(
+        name="times",
+        caption="Where the time of a mean stow goes. Every moment counts once: for the arm's primitive where one runs, "
+        "else for the band arm's.",
+        png=time_plot({"mean stow": primitives}),
+        wide=True,
+    )
+    rows = "\n".join(
+        f"<tr><td>{html.escape(name)}</td><td>{entry['runs']}</td><td>{entry['mean_s']:.2f} s</td>"
+        f"<td>{entry['median_s']:.2f} s</td><td>{100 * entry['cycle_share']:.1f} %</td></tr>"
+        for name, entry in primitives.items()
+    )
+    return f"""<section class="times">{figure_html(picture)}
+<details><summary>Time per primitive</summary><table>
+<thead><tr><th>primitive</th><th>runs</th><th>mean</th><th>median</th><th>of the cycle</th></tr></thead>
+<tbody>{rows}</tbody></table></details></section>"""
+
+
 def _product(episode: EpisodeResult, pictures: Sequence[Picture], recipe: Any) -> str:
     figures = "\n".join(figure_html(picture) for picture in pictures)
     return f"""<section class="product" id="stow-{episode.index + 1}">
@@ -117,7 +141,7 @@ def facts_html(episode: EpisodeResult) -> str:
     if not episode.accepted:
         return ""
     facts = [
-        ("way", "sweep, then eject" if episode.sweep_needed else "straight in"),
+        ("way", words.way(episode)),
         ("motion", f"{episode.cycle_s:.1f} s"),
         ("thinking", f"{1000 * episode.think_s:.0f} ms"),
         ("peak force", f"{episode.peak_filtered_force_n:.1f} N filtered, {episode.peak_force_n:.1f} N raw"),

@@ -9,6 +9,19 @@ from podhand.app.results import Campaign, EpisodeResult, Step, StowOutcome, caus
 
 _NUMBER = re.compile(r"[-+−]?\d+(?:\.\d+)?")
 _PLURAL = re.compile(r"(… (?:block|item|point|thing|time))s\b")
+_WAYS = {
+    "direct": "straight in",
+    "sweep": "sweep, then in",
+    "flip_up": "another item stood up, then in",
+    "stack": "on top of others",
+    "slot": "tilted into a gap",
+}
+_WAYS_TOLD = {
+    "flip_up": ("Stood up an item that lay in the way, and slid it in", "Set out to stand up a lying item"),
+    "stack": ("Put it on top of what was there", "Set out to put it on top of what was there"),
+    "slot": ("Tilted it into a slanted gap", "Set out to tilt it into a slanted gap"),
+}
+"""What was done when it succeeded, and what was intended when not."""
 MARKS = {StowOutcome.SUCCESS: "✓", StowOutcome.UNPRODUCTIVE: "○", StowOutcome.DEFECT: "✗"}
 
 
@@ -36,13 +49,18 @@ def story(result: EpisodeResult) -> str:
         sentences.append(_gentle_sentence(result))
     elif result.outcome is StowOutcome.UNPRODUCTIVE:
         sentences.append(f"It did not work out: {_sentence(result.cause or 'the stow was given up')}")
-        if "return_item" in result.plan:
+        if "return_item" in result.plan or "at the infeed" in result.cause:
             sentences.append("The product went back to the infeed, whole.")
     else:
         sentences.append(f"This is a defect: {_sentence(result.cause or 'the score says so')}")
     if result.fault:
         sentences.append(f"A fault ended it: {_sentence(result.fault)}")
     return " ".join(sentence for sentence in sentences if sentence)
+
+
+def way(result: EpisodeResult) -> str:
+    """Return how the product got its place, in a few words."""
+    return _WAYS.get(str(result.plan_params.get("way")), "straight in")
 
 
 def force_phrase(step: Step) -> str:
@@ -87,6 +105,8 @@ def rate_phrase(summary: Mapping[str, Any], name: str) -> str:
 
 def _plan_sentence(result: EpisodeResult) -> str:
     params = result.plan_params
+    if told := _WAYS_TOLD.get(str(params.get("way"))):
+        return f"{told[0] if result.outcome is StowOutcome.SUCCESS else told[1]}."
     sweeps = [step for step in result.steps if step.name == "sweep"]
     if result.sweep_needed:
         room = params.get("sweep_distance_m")

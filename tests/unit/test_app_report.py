@@ -58,6 +58,10 @@ def test_the_report_is_self_contained_well_formed_and_escaped() -> None:
     for part in ("glue &amp; sticks", "a &lt;caption&gt;", "gap &lt; need", "reached &lt;its&gt; goal", "&lt;b&gt;"):
         assert part in text
     assert text.count('<section class="product"') == 2
+    times = text[text.index("Time per primitive") :]
+    # The arm's two primitives fill 2 s of a cycle of 9 s; the band arm's ran beside them.
+    assert "<td>approach</td><td>1</td><td>1.00 s</td><td>1.00 s</td><td>11.1 %</td>" in times
+    assert "<td>open_bands</td><td>1</td><td>0.80 s</td><td>0.80 s</td><td>0.0 %</td>" in times
 
 
 def test_plots_are_pictures() -> None:

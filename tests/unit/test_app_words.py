@@ -1,7 +1,10 @@
 """Stories: every kind of ending reads well and says what matters."""
 
+import pytest
+
 from podhand.app.results import Campaign, EpisodeResult, Step, StowOutcome
-from podhand.app.words import campaign_lines, headline, product, story
+from podhand.app.words import campaign_lines, headline, product, story, way
+from podhand.planning.stow import StowKind
 
 
 def episode(**changes: object) -> EpisodeResult:
@@ -28,6 +31,17 @@ def test_a_sweep_tells_room_and_force() -> None:
 def test_straight_in() -> None:
     text = story(episode(outcome=StowOutcome.SUCCESS, plan_params={"predicted_clearance_m": 0.012}))
     assert text.startswith("Found a gap with 12 mm to spare on each side and slid it straight in.")
+
+
+@pytest.mark.parametrize("kind", list(StowKind))
+def test_every_way_to_find_room_has_words_of_its_own(kind: StowKind) -> None:
+    def told(of: StowKind, outcome: StowOutcome) -> str:
+        return story(episode(outcome=outcome, plan_params={"way": of.value}, sweep_needed=of is StowKind.SWEEP))
+
+    others = [other for other in StowKind if other is not kind]
+    for outcome in (StowOutcome.SUCCESS, StowOutcome.UNPRODUCTIVE):
+        assert told(kind, outcome) not in {told(other, outcome) for other in others}
+    assert way(episode(plan_params={"way": kind.value})) not in {way(episode(plan_params={"way": o})) for o in others}
 
 
 def test_refusals_and_failures_give_their_reason() -> None:
