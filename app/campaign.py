@@ -11,7 +11,7 @@ from podhand.app.ablations import WHOLE_STOW, Ablation
 from podhand.app.choices import Eject, Keep, WorldKind
 from podhand.app.episode import EpisodeJob
 from podhand.app.run_folder import RunFolder
-from podhand.app.wiring import read_catalogue, world_version
+from podhand.app.wiring import catalogue_of, world_version
 from podhand.controllers.parameters import build_id
 from podhand.core.errors import ConfigError
 from podhand.core.station import dump_station, load_station
@@ -85,7 +85,7 @@ def configuration(job: EvaluateJob) -> dict[str, Any]:
         "eject": job.ablation.eject.value,
         "station": station.name,
         "station_sha256": _sha256(dump_station(station)),
-        "catalogue_sha256": _sha256(repr(read_catalogue(job.items))),
+        "catalogue_sha256": _sha256(repr(catalogue_of(job.world, job.items))),
         "world_version": world_version(job.world),
         "build_id": build_id(),
         "code_sha256": code_sha256(),

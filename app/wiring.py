@@ -1,7 +1,6 @@
 """Wiring: a station file becomes a workcell. The one place where a back end is chosen."""
 
 from dataclasses import replace
-from importlib.resources import files
 from pathlib import Path
 
 from podhand.app.choices import WorldKind
@@ -20,17 +19,22 @@ def world_seed(seed: int, index: int) -> int:
     return seed * WORLDS_PER_SEED + index
 
 
-HARD_ITEMS = Path(str(files("podhand.sim"))) / "data" / "hard.csv"
-
-
 def world_version(kind: WorldKind) -> str:
     """Return the version of a definition of worlds."""
     return HARD_VERSION if kind is WorldKind.HARD else VERSION
 
 
 def catalogue_of(kind: WorldKind, items: Path | None) -> list[CatalogueEntry]:
-    """Return the products that worlds are drawn from. Raises ConfigError as ``read_catalogue``."""
-    return read_catalogue(HARD_ITEMS if kind is WorldKind.HARD else items)
+    """Return the products that worlds are drawn from.
+
+    Raises:
+        ConfigError: as ``read_catalogue``, or products are given for hard worlds, which bring their own.
+    """
+    if kind is not WorldKind.HARD:
+        return read_catalogue(items)
+    if items is not None:
+        raise ConfigError(f"--items {items} - hard worlds bring their own products: leave it out, or --world hard")
+    return load_catalogue("hard")
 
 
 def draw_world(kind: WorldKind, station: Station, catalogue: list[CatalogueEntry], *, seed: int, index: int) -> World:

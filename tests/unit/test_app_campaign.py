@@ -147,6 +147,19 @@ def test_other_contents_are_another_configuration(
     assert episodes.run == [0]
 
 
+def test_hard_worlds_are_a_campaign_of_their_own_products(episodes: Episodes, tmp_path: Path) -> None:
+    out, items = tmp_path / "run", tmp_path / "items.csv"
+    items.write_text("sku,length_mm,width_mm,height_mm,mass_kg,shape\nsoap,100,60,40,0.2,box\n")
+    done = evaluate_stow("--world", "hard", "--episodes", "2", "--out", str(out))
+    assert done.exit_code == ExitCode.DONE, done.stderr
+    assert summary(out)["world"].startswith("hard-")
+    assert "world: 'hard' there, 'standard' now" in evaluate_stow("--episodes", "2", "--out", str(out)).stderr
+    refused = evaluate_stow("--world", "hard", "--items", str(items), "--out", str(tmp_path / "other"))
+    assert refused.exit_code == ExitCode.BAD_INPUT
+    assert "bring their own products" in refused.stderr.replace("\n", " ")
+    assert not (tmp_path / "other").exists()
+
+
 def test_a_folder_of_something_else_is_not_continued(episodes: Episodes, tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("x")
     assert "holds no campaign" in evaluate_stow("--resume", str(tmp_path)).stderr
