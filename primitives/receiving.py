@@ -229,6 +229,8 @@ class ReturnItem(Primitive):
     speed_m_s: float = Field(default=0.25, gt=0.0, le=0.5)
     speed_scale: float = Field(default=0.7, gt=0.0, le=1.0)
     start_gap_rad: float = Field(default=0.1, ge=0.0, le=0.5)
+    landing_m: float = Field(default=_LANDING_M, gt=0.0, le=0.08, description="Last piece of the way down, gone slowly: "
+                             "more for an item that may have slipped.")  # fmt: skip
 
     def check(self, cell: StowCell) -> list[str]:
         """See the base class."""
@@ -261,12 +263,19 @@ class ReturnItem(Primitive):
             start_gap_rad=self.start_gap_rad,
         )  # fmt: skip
         X_above, X_down, X_back = map(to_pose, (self.X_base_tool_above, self.X_base_tool_down, self.X_base_tool_back))
-        await put_down(cell, trace, X_above, X_down, X_back, speed_m_s=self.speed_m_s)
+        await put_down(cell, trace, X_above, X_down, X_back, speed_m_s=self.speed_m_s, landing_m=self.landing_m)
         return f"returned {sku} to the infeed"
 
 
 async def put_down(
-    cell: StowCell, trace: Trace, X_above: Pose, X_down: Pose, X_back: Pose, *, speed_m_s: float
+    cell: StowCell,
+    trace: Trace,
+    X_above: Pose,
+    X_down: Pose,
+    X_back: Pose,
+    *,
+    speed_m_s: float,
+    landing_m: float = _LANDING_M,
 ) -> None:
     """Set a held item down, open the paddles and leave it. Lands softly where the ground is higher than believed."""
     assert cell.held is not None
@@ -280,7 +289,7 @@ async def put_down(
     if float(np.linalg.norm(from_down[:2, 3])) > 0.005 or abs(float(from_down[2, 3])) > above_m:
         await motions.move_line(trace, X_above, name="over the place", speed_m_s=speed_m_s, force_n=limit_n)
     X_near = X_down.copy()
-    X_near[2, 3] += _LANDING_M
+    X_near[2, 3] += landing_m
     await motions.move_line(trace, X_near, name="down", speed_m_s=min(speed_m_s, 0.15), force_n=limit_n)
     await motions.move_line(
         trace, X_down, name="set down", speed_m_s=min(speed_m_s, _LANDING_M_S), force_n=limit_n,

@@ -17,7 +17,7 @@ from podhand.core.items import Item, Shape
 from podhand.core.poses import FloatArray, Pose
 from podhand.primitives import motions
 from podhand.primitives.bands import CloseBands
-from podhand.primitives.base import Matrix, Primitive, PrimitivePreview, PrimitiveReport, Trace, Unsuccessful
+from podhand.primitives.base import Matrix, Primitive, PrimitivePreview, Trace, Unsuccessful
 from podhand.primitives.cell import Bands, HeldItem, ItemPlace, StowCell
 from podhand.primitives.reaching import blade_in
 from podhand.primitives.receiving import ReturnItem, open_paddles, set_payloads
@@ -44,6 +44,8 @@ _LIFT_M = 0.10
 _TAKE_IN_M_S = 0.10
 _TAKE_IN_S = 4.0
 _TRIES = 3
+_LANDING_M = 0.04
+"""An item may have slipped this far: set-points begin at the measured opening, so for 0.1 s too little squeezes it."""
 
 
 class Recover(Primitive):
@@ -401,12 +403,11 @@ class _Recovery:
             X_base_tool_down=_matrix(way.X_base_tool_down),
             X_base_tool_back=_matrix(way.X_base_tool_back),
             speed_scale=self._rules.speed_scale,
+            landing_m=_LANDING_M,
         ).run(cell)
-        self._add(report)
-
-    def _add(self, report: PrimitiveReport) -> None:
         self._trace.outcomes.extend(report.outcomes)
         if not report.ok:
+            await self._try(self._off_the_infeed)
             self._trace.fail(report.words)
         self._done.append(report.words)
 
