@@ -28,6 +28,8 @@ _BAG_LIMIT_RAD = 0.6
 _BAG_END = (0.88, 0.95)
 """A bag's ends are thinner and lower than its middle, by these factors."""
 _BAG_SOFT = "0.012 1"
+_BAG_ARMATURE = 0.05
+"""Numerical inertia of its joints, over mass and mass times length squared: light pieces alone would chatter."""
 
 _COVER_SHARE, _COVER_MIN_M, _COVER_MAX_M = 0.10, 0.0015, 0.003
 _COVER_MASS_SHARE = 0.12
@@ -141,7 +143,7 @@ def _bag_piece(body: Element, form: ItemForm, k: int, pitch_m: float, width_m: f
     stiffness = BAG_GIVES_AT_N / (BAG_GIVES * width_m) / pieces
     damping = 2.0 * np.sqrt(stiffness * form.mass_kg / (2 * pieces))
     add(other, "joint", name=f"{form.name}_{k}_give", type="slide", axis="0 1 0", stiffness=repr(float(stiffness)),
-        damping=repr(float(damping)), range=numbers((-0.45 * width_m, 0.0)))  # fmt: skip
+        damping=repr(float(damping)), armature=repr(_BAG_ARMATURE * form.mass_kg), range=numbers((-0.45 * width_m, 0.0)))  # fmt: skip
     add_box(other, f"{form.name}_{k}_half", size, (0, width_m / 4, 0), **half_mass)
     return [name, f"{form.name}_{k}_half"]
 
@@ -152,7 +154,7 @@ def _add_bag_hinges(body: Element, form: ItemForm, x_m: float) -> None:
     for name, axis, share in (("fold", "0 0 1", 0.2), ("sag", "0 1 0", 0.8)):
         stiffness = share * weight_n_m
         add(body, "joint", name=f"{body.get('name')}_{name}", type="hinge", axis=axis, pos=numbers((x_m, 0, 0)),
-            stiffness=repr(stiffness), damping=repr(0.05 * stiffness), armature="1e-5",
+            stiffness=repr(stiffness), damping=repr(0.05 * stiffness), armature=repr(_BAG_ARMATURE * form.mass_kg * form.size_m[0] ** 2),
             range=numbers((-_BAG_LIMIT_RAD, _BAG_LIMIT_RAD)))  # fmt: skip
 
 

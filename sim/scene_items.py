@@ -17,7 +17,8 @@ from podhand.sim.world import World
 RAIL_WIDTH_M = 0.003
 RAILS_SHARE, RAILS_MIN_M, RAILS_MAX_M = 0.45, 0.012, 0.05
 """Both rails together, over the item's width: narrower than the item, so that the paddles straddle them."""
-RAIL_LENGTH_M = 0.34
+RAIL_BEHIND_M, RAIL_AHEAD_M = 0.13, 0.17
+"""From the middle of the item: the palm stays behind the rails, whose tops may be over its lower edge."""
 RAIL_HEIGHT_M = 0.05
 
 _COLOURS = ("0.70 0.35 0.25 1", "0.30 0.50 0.70 1", "0.45 0.62 0.38 1", "0.62 0.50 0.66 1", "0.75 0.62 0.42 1",
@@ -103,10 +104,12 @@ def add_rails(worldbody: Element, settings: SimSettings, X_world_base: Pose, wor
     top = settings.rail_top_base_m + sunk_m
     body = add_body(worldbody, "infeed", X_world_base @ pose(None, (x, y, top)))
     rail = {"rgba": "0.55 0.57 0.60 1", "friction": "0.25 0.005 0.0001", **contact(Part.RAIL)}
-    half, height = RAIL_LENGTH_M / 2, RAIL_HEIGHT_M - radius
+    length, height = RAIL_BEHIND_M + RAIL_AHEAD_M, RAIL_HEIGHT_M - radius
+    middle_x = (RAIL_AHEAD_M - RAIL_BEHIND_M) / 2
     for name, side in (("left", offset), ("right", -offset)):
-        add_box(body, f"rail_{name}", (2 * half, RAIL_WIDTH_M, height), (0, side, -radius - height / 2), **rail)
+        add_box(body, f"rail_{name}", (length, RAIL_WIDTH_M, height), (middle_x, side, -radius - height / 2), **rail)
         # Sharp edges of boxes push round things sideways and wedge them.
-        add_capsule(body, f"rail_top_{name}", (-half, side, -radius), (half, side, -radius), radius, **rail)
+        ends = ((-RAIL_BEHIND_M, side, -radius), (RAIL_AHEAD_M, side, -radius))
+        add_capsule(body, f"rail_top_{name}", *ends, radius, **rail)
     foot = (0.10, rails_width_m(world.item), 0.10)
     add_box(body, "rail_foot", foot, (0, 0, -RAIL_HEIGHT_M - 0.05), **rail)
