@@ -131,7 +131,7 @@ class ExtendBlade(Primitive):
     async def _outward(self, cell: StowCell, trace: Trace) -> Outcome:
         """Push the blade out until it is there or something blocks it."""
         limit_n = self.force_limit(cell)
-        ahead = ft.force.x < -_HARD_SHARE * limit_n
+        ahead = ft.force.x < -(_HARD_SHARE if self.seek else 0.6) * limit_n
         hard = Reflex(condition=ahead | (ft.force.norm > 0.6 * limit_n), retreat_m=self.retreat_m)
         # The drive also accelerates the blade: its force means contact only when the blade no longer runs freely.
         held_back = (abs(axis(Axis.BLADE).force) > 0.5 * self.drive_force_n) & (time > 0.15)
@@ -351,7 +351,7 @@ class _Push:
         self._sweep, self._cell, self._trace, self._begin_m = sweep, cell, trace, begin_m
         self._limit_n = sweep.force_limit(cell)
         self._stiffness_n_m = sweep.jam_stiffness_n_m
-        self._gears = feeling.GEARS
+        self._gears: Sequence[feeling.Gear] = feeling.GEARS
         self._z_m = float(cell.X_bin_tool[2, 3])
 
     @property

@@ -18,6 +18,9 @@ __all__ = ["Align", "Approach", "Park", "Retract", "blade_in", "unpress"]
 _BLADE_IN_M = 0.004
 _UNPRESSED_N = 2.0
 _UNPRESS_SPEED_M_S = 0.03
+_DRAG_N, _DRAG_S = 3.0, 0.08
+"""A free blade needs far less than this along its way, and only while it speeds up."""
+_SHAKE_M, _SHAKE_M_S, _SHAKE_OUT_M_S, _SHAKE_N = 0.004, 0.04, 0.08, 6.0
 
 
 class Approach(Primitive):
@@ -256,28 +259,75 @@ class Park(Primitive):
 async def blade_in(
     cell: StowCell, trace: Trace, *, speed_m_s: float, drive_force_n: float, force_n: float, to_m: float = 0.0
 ) -> None:
-    """Draw the blade in; fails when it is stuck."""
-    if cell.blade_m - to_m < _BLADE_IN_M:
+    """Draw the blade in; what comes along with it is pushed back in and shaken off, once.
+
+    Raises Unsuccessful when the blade is stuck, or when something still comes along: it is hooked.
+    """
+    from_m = cell.blade_m
+    if from_m - to_m < _BLADE_IN_M:
         return
-    stuck = (abs(axis(Axis.BLADE).speed) < 0.005) & (abs(axis(Axis.BLADE).force) > 0.7 * drive_force_n)
-    outcome = await trace.run(
-        [
-            Segment(
-                name="blade in",
-                blade=motions.target(cell, Axis.BLADE, to_m, speed_m_s),
-                squeeze=motions.grip(cell),
-                limits=motions.limits(
-                    cell, force_n, axis_force={Axis.BLADE: drive_force_n}, contact_stiffness_n_m=500.0, speed_m_s=0.1
-                ),
-                until={"stuck": (stuck & (time > 0.2)).for_(0.2)},
-                payload=cell.payload,
-                timeout_s=motions.axis_timeout_s(cell.blade_m, speed_m_s),
-            )
-        ],
-        accept=("stuck",),
-    )
+    drawn = _drawn(cell, to_m, speed_m_s, drive_force_n, force_n)
+    outcome = await trace.run([drawn], accept=("stuck", "drags"))
+    if outcome.name == "drags":
+        trace.data["hooked_n"] = outcome.value
+        await _shake_off(cell, trace, from_m, drive_force_n, force_n)
+        outcome = await trace.run([drawn], accept=("stuck", "drags"))
+    if outcome.name == "drags":
+        trace.fail(
+            f"hooked: something comes along with the blade ({outcome.value:.1f} N, {1e3 * cell.blade_m:.0f} mm out), "
+            "also after it was pushed back and shaken"
+        )
     if outcome.name == "stuck":
         trace.fail(f"the blade is stuck {1e3 * cell.blade_m:.0f} mm out: it does not follow its drive")
+
+
+def _drawn(cell: StowCell, to_m: float, speed_m_s: float, drive_force_n: float, force_n: float) -> Segment:
+    stuck = (abs(axis(Axis.BLADE).speed) < 0.005) & (abs(axis(Axis.BLADE).force) > 0.7 * drive_force_n)
+    before_n = max(0.0, float(cell.session.state.F_tool[0]))
+    return Segment(
+        name="blade in",
+        blade=motions.target(cell, Axis.BLADE, to_m, speed_m_s),
+        squeeze=motions.grip(cell),
+        limits=motions.limits(
+            cell, force_n, axis_force={Axis.BLADE: drive_force_n}, contact_stiffness_n_m=500.0, speed_m_s=0.1
+        ),
+        until={
+            "stuck": (stuck & (time > 0.2)).for_(0.2),
+            "drags": (ft.force.x > before_n + _DRAG_N).for_(_DRAG_S),
+        },
+        payload=cell.payload,
+        timeout_s=motions.axis_timeout_s(cell.blade_m, speed_m_s),
+    )
+
+
+async def _shake_off(cell: StowCell, trace: Trace, from_m: float, drive_force_n: float, force_n: float) -> None:
+    """Push the blade out to where it came from, with what hangs on it, and move it to both sides."""
+    limits = motions.limits(
+        cell, force_n, axis_force={Axis.BLADE: drive_force_n}, contact_stiffness_n_m=500.0, speed_m_s=0.05
+    )
+    met = (abs(ft.force.x) > _SHAKE_N).for_(0.02)
+    out = Segment(
+        name="blade back out",
+        blade=motions.target(cell, Axis.BLADE, from_m, _SHAKE_OUT_M_S),
+        squeeze=motions.grip(cell),
+        limits=limits,
+        until={"met": met},
+        payload=cell.payload,
+        timeout_s=motions.axis_timeout_s(from_m - cell.blade_m, _SHAKE_OUT_M_S),
+    )
+    sides = [
+        Segment(
+            name="shake",
+            arm=Twist(v_m_s=(0.0, side * _SHAKE_M_S, 0.0)),
+            squeeze=motions.grip(cell),
+            limits=limits,
+            until={"pressed": (abs(ft.force.y) > _SHAKE_N).for_(0.01), "far enough": tool.travel > way_m},
+            payload=cell.payload,
+            timeout_s=way_m / _SHAKE_M_S + 2.0,
+        )
+        for side, way_m in ((1, _SHAKE_M), (-1, 2.0 * _SHAKE_M), (1, _SHAKE_M))
+    ]
+    await trace.run([out, *sides], accept=("pressed", "far enough"))
 
 
 async def unpress(cell: StowCell, trace: Trace, *, max_way_m: float, force_n: float) -> None:
