@@ -20,9 +20,12 @@ from podhand.perception.occupancy import voxel_states
 from podhand.planning.affordances import GRAVITY_M_S2, StowRules
 from podhand.planning.cell_model import CellState
 from podhand.planning.motion import LinePath, MotionPlanner
-from podhand.primitives.turning import MAX_BLADE_TOP_M, BladeSection, FlipUp, mouth_pose
+from podhand.primitives.catalogue import FlipUp
+from podhand.primitives.turning import BladeSection, mouth_pose
 
-HOOK_BELOW_M: Final = 0.016
+__all__ = ["HOOK_BELOW_M", "Flip", "FlipMotions", "NoFlip", "after_flip", "entry_pose", "flips", "plan_flip_motions"]
+
+HOOK_BELOW_M: Final = 0.005
 """The hook holds the bands this much lower: rolled paddles reach below the blade's edge, which goes to the floor."""
 _LOW_M: Final = (0.018, 0.110)
 """Heights of what counts as lying."""
@@ -38,7 +41,7 @@ _LOOSE_M: Final = 0.015
 _OVER_TURN_M: Final = 0.010
 _REACH_SHARE, _LEAST_SHARE = 0.9, 0.65
 """The blade should go in along this share of the item's length, and must along that."""
-_EDGE_RAD: Final = radians(45.0)
+_EDGE_RAD: Final = radians(50.0)
 """Slope at which the blade's edge meets the item's rounded edge, however flat the blade lies."""
 _BLADE_FRICTION_RAD: Final = atan(0.25)
 _ROUND_SHARE: Final = 0.92
@@ -324,11 +327,8 @@ class FlipMotions:
 
     path: tuple[LinePath, ...]
     """From the entry through all places of the blade, the last is backed off from the standing item."""
-
-    @property
-    def q_end_rad(self) -> FloatArray:
-        """Joint positions (dof,) at the end."""
-        return np.asarray(self.path[-1].waypoints_rad[-1])
+    blade_extension_m: float
+    """Of the blade's axis."""
 
     @property
     def X_base_end(self) -> Pose:
@@ -372,8 +372,4 @@ def plan_flip_motions(
         one = planner.straight_line(X_start, X_goal, q, state, near_m=0.001, allowed_contacts=(("blade", "pod"),))
         path.append(one)
         q = one.waypoints_rad[-1]
-    return FlipMotions(path=tuple(path))
-
-
-__all__ = ["HOOK_BELOW_M", "MAX_BLADE_TOP_M", "Flip", "FlipMotions", "NoFlip", "after_flip", "entry_pose", "flips",
-           "plan_flip_motions"]  # fmt: skip
+    return FlipMotions(path=tuple(path), blade_extension_m=state.blade_extension_m)

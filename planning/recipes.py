@@ -4,6 +4,7 @@ from typing import Literal
 
 from podhand.core.poses import Pose
 from podhand.core.station import Station
+from podhand.planning.flipping import HOOK_BELOW_M
 from podhand.planning.motion import JointPath
 from podhand.planning.stow import StowKind, StowPlan
 from podhand.planning.stow_motions import ReturnMotions
@@ -45,7 +46,7 @@ def stow_recipe(station: Station, thought: Thought) -> Recipe:
     """
     plan, request, motions = thought.plan, thought.request, thought.motions
     assert plan is not None and request is not None and motions is not None
-    hook = hook_places(station, thought.X_base_bin)
+    hook = hook_places(station, thought.X_base_bin, below_m=HOOK_BELOW_M if plan.flip else 0.0)
     take = ReceiveItem(
         waypoints_rad=joints(motions.to_infeed),
         X_base_tool_grasp=matrix(motions.forward.X_base_goal),
@@ -57,7 +58,8 @@ def stow_recipe(station: Station, thought: Thought) -> Recipe:
         par(take, OpenBands(positions_base_m=hook[1:])),
         *_confirm(thought),
         go,
-        *_confirm(thought),
+        *([] if request.flip else _confirm(thought)),  # the leaning tool hides the bin from the cameras
+        *_flip_up(thought),
         *_make_room(thought),
         *_place(thought),
         _eject(plan),
@@ -70,6 +72,21 @@ def stow_recipe(station: Station, thought: Thought) -> Recipe:
 def _confirm(thought: Thought) -> list[Primitive]:
     """Return the look that a registered bin gets before the tool comes close, and again before it enters."""
     return [ConfirmBin()] if thought.model.registration.edges else []
+
+
+def _flip_up(thought: Thought) -> list[Primitive]:
+    """Return what stands a lying item up and brings the tool to where the rest begins, its blade retracted."""
+    request, motions = thought.request, thought.motions
+    assert request is not None and motions is not None
+    if request.flip is None or motions.flip is None or motions.aside is None:
+        return []
+    return [
+        # What lies there is beside the blade and low: there is nothing to seek.
+        ExtendBlade(extension_m=motions.flip.blade_extension_m, seek=False),
+        request.flip.action,
+        ExtendBlade(extension_m=0.0),
+        Align(X_base_tool_mouth=matrix(motions.aside.X_base_goal)),
+    ]
 
 
 def _make_room(thought: Thought) -> list[Primitive]:

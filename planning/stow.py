@@ -1,6 +1,6 @@
 """The stow decision: how an item gets into a bin, or in words why it does not."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from math import cos, degrees, erf, pi, sin, sqrt
 
@@ -11,6 +11,7 @@ from podhand.core.tooling import StowTool
 from podhand.perception.bin_model import BinModel, Block
 from podhand.perception.slants import Slant, rolled_size_m
 from podhand.planning.affordances import DirectStow, NoSweep, Passage, StowRules, Sweep, direct_stows, passage, sweeps
+from podhand.planning.flipping import Flip, after_flip, flips
 from podhand.planning.placing import Stack, lowest_slot_m, slots, stacks
 
 DIRECT_BONUS = 0.02
@@ -104,11 +105,13 @@ class StowPlan:
     """How far the paddles open there."""
     feeling: bool = True
     """Whether blade and sweep are led by what they feel."""
+    flip: Flip | None = None
+    """What is stood up before anything else."""
 
     @property
     def sweep_needed(self) -> bool:
-        """True when no gap takes the item as it is."""
-        return self.kind is StowKind.SWEEP
+        """True when something must be swept aside; after a flip, when it does not make room enough alone."""
+        return self.sweep_direction != 0
 
     @property
     def item_place_m(self) -> tuple[tuple[float, float, float], tuple[float, float, float]]:
@@ -174,6 +177,8 @@ def rank_stows(
         plans += [_stack_plan(stack, item, rules) for stack in stacks(model, item, rules)]
     if "slot" in rules.moves and rules.eject == "belts":
         plans += [_slot_plan(slant, item, rules) for slant in slots(model, item, rules)]
+    if "flip_up" in rules.moves:
+        plans += _flip_plans(model, presented, tool, rules, force_limit_n)
     best = {plan.kind: plan for plan in sorted(plans, key=_worth)}
     ranked = sorted(best.values(), key=_worth, reverse=True)
     return ranked or _refuse(model, way, rules, failed)
@@ -256,6 +261,30 @@ def _placed_plan(
         drop_open_m=rules.drop_open_m if enter_x_m else 0.0,
         feeling=rules.feeling,
     )
+
+
+def _flip_plans(
+    model: BinModel, presented: PresentedItem, tool: StowTool, rules: StowRules, force_limit_n: float
+) -> list[StowPlan]:
+    """Return the stows that are possible when something that lies has been stood up, directly or with a sweep."""
+    plans = []
+    for flip in flips(model, tool, rules, force_limit_n=force_limit_n)[0]:
+        then = rank_stows(
+            after_flip(model, flip), presented, tool=tool, force_limit_n=force_limit_n,
+            rules=replace(rules, moves=rules.moves & {"sweep"}),
+        )  # fmt: skip
+        # The tool does not turn over in front of the bin: the blade stays on the side where the flip leaves it.
+        plans += [
+            replace(
+                plan, kind=StowKind.FLIP_UP, roll_rad=flip.roll_rad, flip=flip,
+                predicted_success=flip.success * plan.predicted_success,
+                predicted_force_n=max(flip.force_n, plan.predicted_force_n),
+                reason=f"{flip.in_words()}; then {plan.reason}",
+            )
+            for plan in ([] if isinstance(then, Refusal) else then)
+            if plan.kind is StowKind.DIRECT or plan.roll_rad == flip.roll_rad
+        ]  # fmt: skip
+    return plans
 
 
 def _stack_plan(stack: Stack, item: Item, rules: StowRules) -> StowPlan:

@@ -10,6 +10,7 @@ from podhand.core.ports import PresentedItem
 from podhand.core.poses import FloatArray, Pose
 from podhand.core.tooling import StowTool
 from podhand.planning.cell_model import CellState, HeldItem, WaitingItem, roll_pose
+from podhand.planning.flipping import Flip, FlipMotions, entry_pose, plan_flip_motions
 from podhand.planning.motion import PARK_Q_RAD, JointPath, LinePath, MotionPlanner
 from podhand.planning.stow import StowKind, StowPlan
 
@@ -63,6 +64,8 @@ class StowMotionRequest:
     """Of the paddles in the bin then."""
     blade_stays: bool = False
     """The blade stays out between the end of the sweep and the ejection."""
+    flip: Flip | None = None
+    """What is stood up before anything else."""
     hook_hold_m: Point | None = None
     """Hook point while the bands are held down, base frame; None when there is no band arm."""
     hook_travel_m: tuple[Point, ...] = ()
@@ -121,6 +124,7 @@ class StowMotionRequest:
             enter_x_m=plan.enter_x_m,
             drop_opening_m=width + plan.drop_open_m,
             blade_stays=plan.blade_stays,
+            flip=plan.flip,
             hook_hold_m=hook_hold_m,
             hook_travel_m=hook_travel_m,
         )
@@ -139,6 +143,10 @@ class StowMotions:
     to_bin: JointPath
     approach: LinePath
     """To the mouth of the bin."""
+    flip: FlipMotions | None
+    """Standing something up; None without."""
+    aside: LinePath | None
+    """From the end of a flip, blade retracted, to where the rest begins; None without a flip."""
     sweep: LinePath | None
     """Sideways with the blade in the bin; None without a sweep."""
     sweep_back: LinePath | None
@@ -202,8 +210,10 @@ def plan_stow_motions(
     X_receive, X_behind, X_lifted = _infeed_poses(planner, request)
     roll_rad = request.roll_rad + request.tilt_rad
     comes_rad = request.roll_rad if request.rolls_at_mouth else roll_rad
-    X_before = _at_x(request, request.entry_bin_m, request.approach_x_bin_m, comes_rad)
     X_entry = bin_pose(request.X_base_bin, request.entry_bin_m, comes_rad)
+    X_mouth = X_entry if request.flip is None else _flip_entry(planner, request, request.flip)
+    X_before = X_mouth.copy()
+    X_before[:3, 3] += (request.approach_x_bin_m - request.entry_bin_m[0]) * request.X_base_bin[:3, 0]
     X_ahead = bin_pose(request.X_base_bin, request.eject_bin_m, comes_rad)
     X_eject = bin_pose(request.X_base_bin, request.eject_bin_m, roll_rad)
     X_away = _at_x(request, request.eject_bin_m, request.retreat_x_bin_m, roll_rad)
@@ -213,8 +223,16 @@ def plan_stow_motions(
         planner, "lift off the infeed", X_receive, X_lifted, forward.waypoints_rad, states.held_at_infeed, on_rails=True
     )
     to_bin = _joint(planner, "way to the bin", lift.waypoints_rad[-1], X_before, states.held_on_the_way)
-    approach = _line(planner, "approach to the bin", X_before, X_entry, to_bin.waypoints_rad, states.held_at_bin)
+    approach = _line(planner, "approach to the bin", X_before, X_mouth, to_bin.waypoints_rad, states.held_at_bin)
     at_bin, sweep, sweep_back, shift = approach, None, None, None
+    flip, aside = None, None
+    if request.flip is not None:
+        flip = plan_flip_motions(
+            planner, request.flip, request.X_base_bin, at_bin.waypoints_rad[-1], states.flipping,
+            x_m=request.entry_bin_m[0],
+        )  # fmt: skip
+        before = flip.path[-1].waypoints_rad
+        aside = at_bin = _line(planner, "way aside", flip.X_base_end, X_entry, before, states.held_at_bin)
     X_swept = bin_pose(request.X_base_bin, request.sweep_end_bin_m, comes_rad)
     if request.blade_extension_m > 0.0:
         sweep = at_bin = _line(
@@ -238,9 +256,17 @@ def plan_stow_motions(
     retreat = _line(planner, "retreat from the bin", X_eject, X_away, at_bin.waypoints_rad, states.empty_at_bin)
     to_park = _joint(planner, "way to park", retreat.waypoints_rad[-1], q_park_rad, states.empty_on_the_way)
     return StowMotions(
-        to_infeed=to_infeed, forward=forward, lift=lift, to_bin=to_bin, approach=approach, sweep=sweep,
+        to_infeed=to_infeed, forward=forward, lift=lift, to_bin=to_bin, approach=approach, flip=flip,
+        aside=aside, sweep=sweep,
         sweep_back=sweep_back, shift=shift, place=place, retreat=retreat, to_park=to_park,
     )  # fmt: skip
+
+
+def _flip_entry(planner: MotionPlanner, request: StowMotionRequest, flip: Flip) -> Pose:
+    """Return the tool's pose where the blade goes in beside the item that it stands up."""
+    X_bin_tool = entry_pose(flip, x_m=request.entry_bin_m[0], opening_m=request.held_opening_m, tool=planner.cell.tool)
+    X: Pose = request.X_base_bin @ X_bin_tool
+    return X
 
 
 def _place(
@@ -319,6 +345,8 @@ class _States:
         self.empty_on_the_way = on_the_way
         self.held_at_bin = replace(base, held=held, hook_positions_m=hold)
         self.sweeping = replace(self.held_at_bin, blade_extension_m=request.blade_extension_m)
+        in_m = request.flip.blade_reach_m - request.entry_bin_m[0] - tool.blade_rest_m if request.flip else 0.0
+        self.flipping = replace(self.held_at_bin, blade_extension_m=in_m)
         self.dropping = replace(self.held_at_bin, opening_m=max(request.drop_opening_m, request.held_opening_m))
         self.empty_at_bin = replace(base, hook_positions_m=hold)
 

@@ -13,6 +13,7 @@ from podhand.core.station import Station
 from podhand.perception.bin_model import BinModel, estimate_bin
 from podhand.planning.affordances import StowRules
 from podhand.planning.cell_model import CellModel
+from podhand.planning.flipping import HOOK_BELOW_M
 from podhand.planning.motion import MotionPlanner
 from podhand.planning.stow import Refusal, StowPlan, rank_stows
 from podhand.planning.stow_motions import Point, StowMotionRequest, StowMotions, plan_stow_motions
@@ -83,7 +84,7 @@ def think(
 
 def _variants(plan: StowPlan) -> list[StowPlan]:
     """Return the ways to carry out a plan; without a sweep the blade may be on either side of the item."""
-    return [plan] if plan.sweep_needed else [plan, replace(plan, roll_rad=pi - plan.roll_rad)]
+    return [plan] if plan.sweep_needed or plan.flip else [plan, replace(plan, roll_rad=pi - plan.roll_rad)]
 
 
 def make_planner(station: Station) -> MotionPlanner:
@@ -95,7 +96,7 @@ def motion_request(
     station: Station, plan: StowPlan, presented: PresentedItem, X_base_bin: Pose, base_height_m: float
 ) -> StowMotionRequest:
     """Return the numbers that the motions of a plan need, the band arm's places included."""
-    hook = hook_places(station, X_base_bin)
+    hook = hook_places(station, X_base_bin, below_m=HOOK_BELOW_M if plan.flip else 0.0)
     return StowMotionRequest.of_plan(
         plan,
         presented,
@@ -107,8 +108,11 @@ def motion_request(
     )
 
 
-def hook_places(station: Station, X_base_bin: Pose) -> tuple[Point, ...]:
-    """Return the hook's places from rest to holding the bands: parked, below, in front, above, holding; base frame."""
+def hook_places(station: Station, X_base_bin: Pose, *, below_m: float = 0.0) -> tuple[Point, ...]:
+    """Return the hook's places from rest to holding the bands: parked, below, in front, above, holding; base frame.
+
+    ``below_m`` holds them lower than the station says.
+    """
     bands, arm = station.bands, station.band_arm
     above_m, front_m = max(bands.heights_bin_m) + arm.above_bands_m, bands.x_bin_m - arm.in_front_m
 
@@ -116,6 +120,7 @@ def hook_places(station: Station, X_base_bin: Pose) -> tuple[Point, ...]:
         p = X_base_bin @ np.array([x_bin_m, 0.0, z_bin_m, 1.0])
         return (float(p[0]), float(p[1]), float(p[2]))
 
-    front, above, hold = place(front_m, above_m), place(bands.x_bin_m, above_m), place(bands.x_bin_m, arm.hold_z_bin_m)
+    front, above = place(front_m, above_m), place(bands.x_bin_m, above_m)
+    hold = place(bands.x_bin_m, arm.hold_z_bin_m - below_m)
     park = (arm.park_base_m[0], arm.park_base_m[1] + front[1], arm.park_base_m[2])
     return (park, (front[0], front[1], park[2]), front, above, hold)

@@ -275,7 +275,8 @@ class FlipUp(Primitive):
         Returns where the blade's lower edge is when it feels the item's; None when it felt nothing.
         """
         way_m = max(0.001, self._edge_s_m + _LATE_M - self._section(cell).s_m)
-        edge = (abs(ft.force.y) > self.edge_n).for_(0.01)
+        # Setting off shakes the blade, which rubs along the floor: what is felt then is not the edge.
+        edge = ((abs(ft.force.y) > self.edge_n) & (time > 0.15)).for_(0.04)
         velocity = (0.0, self.direction * self.wedge_speed_m_s, 0.0)
         outcome = await self._creep(cell, trace, "to the edge", velocity, way_m, "edge", edge)
         felt = outcome.name == "edge"
