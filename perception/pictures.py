@@ -80,6 +80,11 @@ class DrawablePlan(Protocol):
         ...
 
     @property
+    def tilt_rad(self) -> float:
+        """Roll of the item about x."""
+        ...
+
+    @property
     def item_size_m(self) -> tuple[float, float, float]:
         """Sides of the item along x, y, z."""
         ...
@@ -171,7 +176,15 @@ def _draw_front(axes: Axes, model: BinModel, layout: Layout, plan: DrawablePlan 
              hatch=None if block.seen else "///")  # fmt: skip
     if plan is not None:
         low, high = plan.item_place_m
-        _box(axes, low[1], low[2], high[1] - low[1], high[2] - low[2], face=_ITEM, edge=_ITEM, alpha=0.35, lw=2.0)
+        _, width, height = plan.item_size_m
+        middle = _MM * np.array([(low[1] + high[1]) / 2, (low[2] + high[2]) / 2])
+        axes.add_patch(
+            Rectangle(
+                (middle[0] - _MM * width / 2, middle[1] - _MM * height / 2), _MM * width, _MM * height,
+                angle=np.rad2deg(plan.tilt_rad), rotation_point="center", facecolor=_ITEM, edgecolor=_ITEM, alpha=0.35,
+                lw=2.0,
+            )
+        )  # fmt: skip
         if plan.sweep_direction:
             axes.plot([_MM * plan.blade_y_m] * 2, [25, 115], color=_BLADE, lw=3, solid_capstyle="butt")
             _arrow(axes, plan.blade_y_m, plan.blade_y_m + plan.sweep_direction * plan.sweep_distance_m, 70.0)
