@@ -58,7 +58,7 @@ def stow_recipe(station: Station, thought: Thought) -> Recipe:
         par(take, OpenBands(positions_base_m=hook[1:])),
         *_confirm(thought),
         go,
-        *([] if request.flip else _confirm(thought)),  # the leaning tool hides the bin from the cameras
+        *_confirm(thought),
         *_flip_up(thought),
         *_make_room(thought),
         *_place(thought),

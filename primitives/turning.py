@@ -64,6 +64,8 @@ _ACCELERATION_M_S2 = 1.0
 _JERK_M_S3 = 20.0
 _TURN_RAD_S = 0.6
 _CONTACT_N_M = 500.0
+_STALL_SHARE = 0.65
+"""Of the force limit: the path slows down from half of it and stands at 80 %."""
 _SLIP_SHARE, _SLIP_LEAST_N = 0.3, 2.0
 
 
@@ -129,7 +131,7 @@ class FlipUp(Primitive):
     max_force_n: float | None = Field(
         default=None, gt=1.0, le=80.0, description="|F|, filtered, at most; None: the station's sweep_n."
     )
-    stall_share: float = Field(default=0.65, gt=0.1, le=0.8, description="Of the limit; at it, standing still stalls.")
+    stall_force_n: float = Field(default=13.0, gt=0.5, le=40.0, description="|F| at which standing still is a stall.")
     stall_s: float = Field(default=0.4, gt=0.0, le=3.0)
     seat_m: float = Field(default=0.020, gt=0.0, le=0.05, description="Way in which the standing item must be felt.")
     release_m: float = Field(default=0.012, gt=0.0, le=0.05, description="The blade backs off this far at the end.")
@@ -245,6 +247,7 @@ class FlipUp(Primitive):
 
     async def _do(self, cell: StowCell, trace: Trace) -> str:
         lean_rad = self._section(cell).lean_rad
+        trace.data["angle_rad"] = 0.0
         cell.swept = self.direction  # from here on the blade may press, however this ends
         await self._find_floor(cell, trace)
         floor_z_m = self._section(cell).z_m
@@ -364,7 +367,8 @@ class FlipUp(Primitive):
             acceleration_m_s2=_ACCELERATION_M_S2, jerk_m_s3=_JERK_M_S3, angular_speed_rad_s=_TURN_RAD_S,
         )  # fmt: skip
         limit_n = self.force_limit(cell)
-        stalled = (tool.travel_speed < 0.003) & (ft.force.norm > self.stall_share * limit_n) & (time > 0.1)
+        stall_n = min(self.stall_force_n, _STALL_SHARE * limit_n)
+        stalled = (tool.travel_speed < 0.003) & (ft.force.norm > stall_n) & (time > 0.1)
         outcome = await trace.run(
             [
                 Segment(
@@ -385,7 +389,6 @@ class FlipUp(Primitive):
             accept=("stalled", "home"),
         )  # fmt: skip
         if outcome.name == "stalled":
-            trace.data["angle_rad"] = trace.data.get("angle_rad", 0.0)
             trace.fail(f"stalled on the way {name} at {outcome.peak_force_norm_n:.1f} N: the item is too heavy, its "
                        "edge is too sharp to get under, or something is in its way")  # fmt: skip
         return outcome

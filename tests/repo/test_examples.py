@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = sorted((ROOT / "examples").glob("[0-9][0-9]_*.py"))
-SLOW = {"05_one_stow", "06_replay", "07_what_the_limits_are_for", "09_stack", "10_slot"}
+SLOW = {"05_one_stow", "06_replay", "07_what_the_limits_are_for", "08_flip_up", "09_stack", "10_slot"}
 TELLING = {
     "01_guarded_move": ["feel: ended by 'contact'"],
     "02_conditions_and_laws": ["press: ended by 'steady'", "lean: ended by 'bent'", "Refused, nothing moved"],
@@ -17,6 +17,7 @@ TELLING = {
     "04_recipe": ["receive_item", "if that fails:", "the same recipe again: True", "takes "],
     "05_one_stow": ["→ bin", ": stowed", "eject_item"],
     "07_what_the_limits_are_for": ["| world |", "| 2 |"],
+    "08_flip_up": ["Without flip_up: refused", "With it: flip_up", "stood up, ", "flip.png", "blender: success"],
     "09_stack": ["Without stack: refused", "With it: stack", "the item touched after", "board_game: success"],
     "10_slot": ["Without slot: refused", "With it: slot", "rolled by", "puzzle: success"],
     "06_replay": ["agree bit for bit", "RecordingError:", "damaged"],
