@@ -103,9 +103,11 @@ class OpenBands(_BandMotion):
 
 
 class CloseBands(_BandMotion):
-    """Give the bands back to their place and draw the hook off."""
+    """Give the bands back to their place and draw the hook off; a band that still pulls is given back once more."""
 
     name: ClassVar[str] = "close_bands"
+
+    most_pull_n: float = Field(default=10.0, gt=0.0, le=100.0, description="Pull that a free hook feels, at most.")
 
     def check(self, cell: StowCell) -> list[str]:
         """See the base class."""
@@ -113,8 +115,17 @@ class CloseBands(_BandMotion):
 
     async def _do(self, cell: StowCell, trace: Trace) -> str:
         await self._through(cell, trace, self.positions_base_m)
+        if self._pull_n(cell) > self.most_pull_n:
+            trace.data["hooked_n"] = self._pull_n(cell)
+            await self._through(cell, trace, tuple(reversed(self.positions_base_m[:-1])) or self.positions_base_m)
+            await self._through(cell, trace, self.positions_base_m)
+        if self._pull_n(cell) > self.most_pull_n:
+            trace.fail(f"hooked: a band still pulls the hook with {self._pull_n(cell):.0f} N, also after a second try")
         cell.bands = Bands.CLOSED
         return "the bands are back in place"
+
+    def _pull_n(self, cell: StowCell) -> float:
+        return max(abs(float(cell.session.state.tau[which])) for which in _BAND_AXES)
 
 
 def _hook(cell: StowCell) -> Point:

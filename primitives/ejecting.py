@@ -8,6 +8,7 @@ from typing import ClassVar
 from pydantic import Field
 
 from podhand.controllers.conditions import Condition, Expr, axis, ft, slow, time
+from podhand.controllers.outcomes import Outcome
 from podhand.controllers.parameters import LEAVING_PAYLOAD
 from podhand.controllers.segments import AxisForce, Reflex, Segment, Target
 from podhand.core.exchange import Axis, SlowSignal
@@ -20,6 +21,11 @@ __all__ = ["DropPush", "EjectItem"]
 
 _GRAVITY_M_S2 = 9.81
 _BACK_SPEED_M_S = 0.15
+_CLEAR, _STALLED, _SLIPPED = "clear", "stalled", "slipped"
+_MEETS_SHARE, _MEETS_S = 0.5, 0.05
+"""Of the force limit, against the belts' run: the item meets something."""
+_BACK_OFF_S = 0.25
+_SQUEEZE_MORE = 1.4
 _NEAR_M = 0.004
 """Contact this close to where it goes is harmless."""
 _BACK_IN_M = 0.015
@@ -29,7 +35,10 @@ _STAND_M_S, _STAND_S = 0.02, 0.2
 
 
 class EjectItem(Primitive):
-    """Run the belts until the item has left the mouth, then stop them and open the paddles a little."""
+    """Run the belts until the item has left the mouth, then stop them and open the paddles a little.
+
+    An item that meets something is taken back a little, one past which the belts slip is squeezed more; then once more.
+    """
 
     name: ClassVar[str] = "eject_item"
 
@@ -67,14 +76,20 @@ class EjectItem(Primitive):
     async def _do(self, cell: StowCell, trace: Trace) -> str:
         assert cell.held is not None
         sku = cell.held.item.sku
-        blocked = slow(SlowSignal.MOUTH_BLOCKED)
-        chain = [
-            self._belts(cell, "item comes", self.belt_speed_m_s, until={"at the mouth": blocked > 0.5}),
-            self._belts(cell, "item goes", self.belt_speed_m_s, until={"clear": (blocked < 0.5).for_(self.clear_s)}),
-        ]
         cell.place_item(ItemPlace.MOUTH)
-        outcome = await trace.run(chain, accept=("clear",))
-        trace.data["belt_time_s"] = sum(o.duration_s for o in outcome.all)
+        outcome = await self._run_out(cell, trace)
+        if outcome.name != _CLEAR:
+            trace.data["again"] = 1.0
+            if outcome.name == _STALLED:
+                await self._back_off(cell, trace)
+            else:
+                self._squeeze_more(cell)
+            outcome = await self._run_out(cell, trace)
+        if outcome.name == _STALLED:
+            trace.fail(f"stalled: the belts push with {-outcome.value:.0f} N, but the item meets something")
+        if outcome.name == _SLIPPED:
+            trace.fail(f"slipped: the belts run, but the item does not leave with {cell.held.grip_force_n:.0f} N on it")
+        trace.data["belt_time_s"] = sum(o.duration_s for o in trace.outcomes)
         weight_n = self._half_weight_n(cell)
         cell.place_item(ItemPlace.BIN)
         opening_m = cell.opening_m + self.open_by_m
@@ -84,6 +99,32 @@ class EjectItem(Primitive):
                 axis_force_n=self.open_force_n,
             )  # fmt: skip
         return f"{sku} left the belts after {trace.data['belt_time_s']:.1f} s"
+
+    async def _run_out(self, cell: StowCell, trace: Trace) -> Outcome:
+        """Run the belts until the mouth is clear, the item meets something, or it does not come."""
+        assert cell.held is not None
+        blocked = slow(SlowSignal.MOUTH_BLOCKED)
+        patience_s = min(3.0 * cell.held.item.length_m / self.belt_speed_m_s + 0.5, 0.95 * self.max_time_s)
+        meets = (ft.force.x < -_MEETS_SHARE * self.force_limit(cell)).for_(_MEETS_S)
+        ends: dict[str, Condition | Expr] = {_STALLED: meets, _SLIPPED: time > patience_s}
+        chain = [
+            self._belts(cell, "item comes", self.belt_speed_m_s, until={"at the mouth": blocked > 0.5, **ends}),
+            self._belts(cell, "item goes", self.belt_speed_m_s,
+                        until={_CLEAR: (blocked < 0.5).for_(self.clear_s), **ends}),
+        ]  # fmt: skip
+        return await trace.run(chain, accept=(_CLEAR, _STALLED, _SLIPPED))
+
+    async def _back_off(self, cell: StowCell, trace: Trace) -> None:
+        """Take the item back a little, so that it may find another way."""
+        back = self._belts(cell, "item back a little", -_BACK_SPEED_M_S, until={"back": time > _BACK_OFF_S})
+        await trace.run([back], accept=("back",))
+
+    def _squeeze_more(self, cell: StowCell) -> None:
+        """Squeeze more from now on, within what item and station allow."""
+        assert cell.held is not None
+        most_n = min(cell.station.forces.grip_max_n, cell.held.item.max_squeeze_n)
+        grip_n = min(_SQUEEZE_MORE * cell.held.grip_force_n, max(most_n, cell.held.grip_force_n))
+        cell.held = replace(cell.held, grip_force_n=grip_n)
 
     def _half_weight_n(self, cell: StowCell) -> float:
         return 0.5 * cell.held.mass_kg * _GRAVITY_M_S2 if cell.held else 0.0
