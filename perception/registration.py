@@ -14,7 +14,7 @@ from scipy.spatial.transform import Rotation
 from podhand.core.errors import PerceptionError
 from podhand.core.ports import DepthFrame
 from podhand.core.poses import FloatArray, Pose, inverse, pose
-from podhand.perception.edges import SurfaceView, look_at_edges, misplaced
+from podhand.perception.edges import MIN_SAMPLES, SurfaceView, look_at_edges, misplaced
 from podhand.perception.frames import BoolArray, CloudPoints, pixel_rays, sample_points
 
 MAX_SHIFT_M = 0.020
@@ -125,16 +125,23 @@ def check_still_there(
 ) -> dict[str, SurfaceView]:
     """Make sure that a bin is where it was found: a second look at its front edges alone, with the same cameras.
 
-    Quick, and sound with the tool in view: what is hidden does not count. It notices shifts of 4 mm and more; turns
-    by what they do to the edges.
+    Quick, and sound with the tool in view: what it hides does not count, as long as one upright and one level edge can
+    be seen. It notices shifts of 4 mm and more; turns by what they do to the edges.
 
     Raises:
-        PerceptionError: which edges are not where they were.
+        PerceptionError: which edges are not where they were, or that too little can be seen.
     """
     edges = look_at_edges(frames, registration.X_bin_cameras, size_m)
-    wrong = misplaced(edges)
+    wrong = misplaced(edges, may_hide=edges)
     if wrong:
         raise PerceptionError(f"the bin is not where it was found: {wrong}; keep out and look again")
+    seen = {name for name, view in edges.items() if view.samples >= MIN_SAMPLES}
+    for kind, names in (("upright", {"left edge", "right edge"}), ("level", {"floor edge", "upper edge"})):
+        if not names & seen:
+            raise PerceptionError(
+                f"whether the bin is where it was found cannot be seen: no {kind} edge is visible; clear the view "
+                "and look again"
+            )
     return edges
 
 

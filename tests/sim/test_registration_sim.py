@@ -122,3 +122,25 @@ def test_a_bump_between_two_looks_is_noticed(seed: int, bump: str) -> None:
         moved = cell(seed, workcell.world.X_nominal_bin @ BUMPS[bump](sign))
         with pytest.raises(PerceptionError, match="not where it was found"):
             check_still_there(look(moved), found, SIZE_M)
+
+
+def covered(frames: list[DepthFrame], share: float) -> list[DepthFrame]:
+    """Hold something close before the left part of every camera."""
+    found = []
+    for frame in frames:
+        depth = frame.depth_m.copy()
+        depth[:, : round(share * depth.shape[1])] = 0.25
+        found.append(replace(frame, depth_m=depth))
+    return found
+
+
+def test_what_the_tool_hides_does_not_count_but_blindness_does() -> None:
+    workcell = cell(1)
+    found = register(workcell)
+    views = check_still_there(covered(look(workcell), 0.5), found, SIZE_M)
+    assert views["left edge"].samples < 40 < views["right edge"].samples
+    moved = cell(1, workcell.world.X_nominal_bin @ BUMPS["up"](1.0))
+    with pytest.raises(PerceptionError, match="not where it was found"):
+        check_still_there(covered(look(moved), 0.5), found, SIZE_M)
+    with pytest.raises(PerceptionError, match="cannot be seen: no upright edge"):
+        check_still_there(covered(look(workcell), 1.0), found, SIZE_M)
