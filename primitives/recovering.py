@@ -112,14 +112,16 @@ class _Recovery:
             self._fail("; ".join([*self._left, *self._done]))
         return ", ".join(self._done or ["nothing to do"]) + f"; {cell.where_is_the_item()}"
 
-    async def _try(self, step: Callable[[], Awaitable[None]]) -> None:
+    async def _try(self, step: Callable[[], Awaitable[None]]) -> bool:
         """Do a step; when it fails, go on with what can still be done, unless nothing may move."""
         try:
             await step()
+            return True
         except (Unsuccessful, PlanningError) as end:
             if self._cell.session.state.latched_fault:
                 self._fail(str(end))
             self._left.append(str(end))
+            return False
 
     def _fail(self, words: str) -> None:
         self._trace.fail(f"{words}; {self._cell.where_is_the_item()}{self._hook_words()}")
@@ -222,10 +224,13 @@ class _Recovery:
             await self._relieve()
         if cell.held and cell.held.place is ItemPlace.MOUTH:
             await self._try(self._take_item_in)
-        if blade_m > _BLADE_IN_M:
-            await self._try(self._draw_blade_in)
+        drawn = blade_m <= _BLADE_IN_M or await self._try(self._draw_blade_in)
         if near:
             await self._straight_out()
+        if near and not drawn:
+            why = self._left.pop()  # what held the blade may have stayed in the bin
+            if not await self._try(self._draw_blade_in):
+                self._left[-1] = why
 
     async def _relieve(self) -> None:
         """Move the way that the measured force pushes, until it is gone: what presses sideways must not be dragged."""
