@@ -27,6 +27,8 @@ _BAG_LIMIT_RAD = 0.6
 """Of each joint, either way."""
 _BAG_END = (0.88, 0.95)
 """A bag's ends are thinner and lower than its middle, by these factors."""
+_BAG_SLACK_S = 0.25
+"""What is in a bag shifts and stays: its bends fade this slowly, they do not spring back."""
 _BAG_SOFT = "0.012 1"
 _BAG_ARMATURE = 0.05
 """Numerical inertia of its joints, over mass and mass times length squared: light pieces alone would chatter."""
@@ -143,7 +145,8 @@ def _bag_piece(body: Element, form: ItemForm, k: int, pitch_m: float, width_m: f
     stiffness = BAG_GIVES_AT_N / (BAG_GIVES * width_m) / pieces
     damping = 2.0 * np.sqrt(stiffness * form.mass_kg / (2 * pieces))
     add(other, "joint", name=f"{form.name}_{k}_give", type="slide", axis="0 1 0", stiffness=repr(float(stiffness)),
-        damping=repr(float(damping)), armature=repr(_BAG_ARMATURE * form.mass_kg), range=numbers((-0.45 * width_m, 0.0)))  # fmt: skip
+        damping=repr(float(damping)), armature=repr(_BAG_ARMATURE * form.mass_kg),
+        range=numbers((-0.45 * width_m, 0.0)))  # fmt: skip
     add_box(other, f"{form.name}_{k}_half", size, (0, width_m / 4, 0), **half_mass)
     return [name, f"{form.name}_{k}_half"]
 
@@ -151,10 +154,11 @@ def _bag_piece(body: Element, form: ItemForm, k: int, pitch_m: float, width_m: f
 def _add_bag_hinges(body: Element, form: ItemForm, x_m: float) -> None:
     """Join a piece to its neighbour: easily bent through the thickness, less easily in its plane."""
     weight_n_m = form.mass_kg * _GRAVITY_M_S2 * form.size_m[0]
-    for name, axis, share in (("fold", "0 0 1", 0.2), ("sag", "0 1 0", 0.8)):
+    armature = _BAG_ARMATURE * form.mass_kg * form.size_m[0] ** 2
+    for name, axis, share in (("fold", "0 0 1", 0.15), ("sag", "0 1 0", 0.5)):
         stiffness = share * weight_n_m
         add(body, "joint", name=f"{body.get('name')}_{name}", type="hinge", axis=axis, pos=numbers((x_m, 0, 0)),
-            stiffness=repr(stiffness), damping=repr(0.05 * stiffness), armature=repr(_BAG_ARMATURE * form.mass_kg * form.size_m[0] ** 2),
+            stiffness=repr(stiffness), damping=repr(_BAG_SLACK_S * stiffness), armature=repr(armature),
             range=numbers((-_BAG_LIMIT_RAD, _BAG_LIMIT_RAD)))  # fmt: skip
 
 
@@ -212,7 +216,7 @@ def _add_irregular(body: Element, form: ItemForm) -> None:
     add_inertial(body, form.mass_kg, com_off_m(form), box_inertia(form.mass_kg, (0.9 * length, 0.9 * width, height)))
     side = 1.0 if rng.random() < 0.5 else -1.0
     radius = min(float(rng.uniform(0.15, 0.25)) * length, height / 2)
-    tail = float(rng.uniform(0.20, 0.35)) * length
+    tail = float(rng.uniform(0.12, 0.22)) * length
     head_width, tail_width = (float(w) * width for w in rng.uniform(0.5, 0.9, 2))
     head_y = float(rng.uniform(-0.5, 0.5)) * (width - head_width)
     tail_y = float(rng.uniform(-0.5, 0.5)) * (width - tail_width)

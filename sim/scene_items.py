@@ -110,6 +110,6 @@ def add_rails(worldbody: Element, settings: SimSettings, X_world_base: Pose, wor
         add_box(body, f"rail_{name}", (length, RAIL_WIDTH_M, height), (middle_x, side, -radius - height / 2), **rail)
         # Sharp edges of boxes push round things sideways and wedge them.
         ends = ((-RAIL_BEHIND_M, side, -radius), (RAIL_AHEAD_M, side, -radius))
-        add_capsule(body, f"rail_top_{name}", *ends, radius, **rail)
+        add_capsule(body, f"rail_top_{name}", ends[0], ends[1], radius, **rail)
     foot = (0.10, rails_width_m(world.item), 0.10)
     add_box(body, "rail_foot", foot, (0, 0, -RAIL_HEIGHT_M - 0.05), **rail)
