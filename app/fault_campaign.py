@@ -42,9 +42,9 @@ CAUSES: Final = {
     FaultKind.FT_FROZEN: "frozen",
     FaultKind.FT_STALE: "stale",
     FaultKind.FT_SATURATED: "saturated",
-    FaultKind.CAMERA_ZEROS: "the look failed|cannot be seen",
+    FaultKind.CAMERA_ZEROS: "the look failed|cannot be seen|pixels are known",
     FaultKind.BLADE_JAM: "blade",
-    FaultKind.ITEM_SLIPS: "item lost|item is not between the paddles|nothing there|item (comes|goes): (timed out|stopped)",
+    FaultKind.ITEM_SLIPS: "item lost|item is not between the paddles|nothing there|item (comes|goes): (timed|stopped)",
     FaultKind.ITEM_DROPPED: "item lost|item is not between the paddles|squeeze|nothing there|an axis did not follow",
     FaultKind.BELT_STALL: "belts",
     FaultKind.BAND_LOST: "band",
@@ -58,6 +58,8 @@ WITHIN_S: Final = (0.3, 14.0)
 LASTS_S: Final = (0.02, 2.0)
 """A fault that passes lasts this long; the other half of the faults lasts until a person removes it."""
 WORLDS_PER_EPISODE: Final = 20
+_BLADE_SAID, _BANDS_SAID = "blade|nothing moves|the arm stands|stopped on request", "hook|bands|stopped on request"
+"""A blade that is out and bands that are not back must be told."""
 _SETTLE_S = 0.5
 _AT_REST_RAD_S = 5e-3
 _HOLDS_RAD = 0.02
@@ -135,7 +137,8 @@ def run_fault_job(job: FaultJob) -> list[FaultEpisode]:
         ConfigError: station, catalogue or output cannot be used; nothing was run.
     """
     check_json_target(job.json_target)
-    load_station(job.station), read_catalogue(job.items)
+    load_station(job.station)
+    read_catalogue(job.items)
     begin = time.monotonic()
     jobs = [EpisodeJob(station=job.station, items=job.items, seed=job.seed, index=job.first + i)
             for i in range(job.episodes)]  # fmt: skip
@@ -187,14 +190,16 @@ class _FaultEpisode:
         ordinary = not right and self._fails_as_well(cause)
         true_place = _true_place(workcell)
         unsafe = _findings(workcell, self._station, said=left)
-        ratio = episode.result.max_force_ratio if episode else max((o.max_force_ratio for o in self._segments), default=0.0)
-        unsafe += [f"a force reached {100 * ratio:.0f} % of its limit"] if ratio > 1.0 else []
-        unsafe += [] if believed is None else _belief(believed, run.item if run else "", true_place, held=workcell.plant.holds_item())
+        if run:
+            unsafe += _belief(run.item_place, run.item, true_place, held=workcell.plant.holds_item())
         workcell.faults.clear()
         report = recover(workcell, self._station, planner_of(self._job.station))
         _settle(workcell)
         not_at_rest = _findings(workcell, self._station, said="")
         unsafe += _recovered_item(workcell, true_place)
+        ratios = [o.max_force_ratio for o in self._segments] + [step.max_force_ratio for step in report.steps]
+        ratio = max(ratios, default=0.0)
+        unsafe += [f"a force reached {100 * ratio:.0f} % of its limit"] if ratio > 1.0 else []
         following, next_words = self._next_stow(workcell)
         return FaultEpisode(
             index=self._job.index,
@@ -288,9 +293,9 @@ def _findings(workcell: SimWorkcell, station: Station, *, said: str) -> list[str
         found.append("the arm is not at rest")
     if np.abs(data.qpos[:joints] - data.ctrl[:joints]).max() > _HOLDS_RAD:
         found.append("the drives do not hold")
-    if not said and data.joint("blade").qpos[0] > _BLADE_IN_M:
+    if data.joint("blade").qpos[0] > _BLADE_IN_M and not re.search(_BLADE_SAID, said):
         found.append("the blade is out")
-    if not said and max(abs(off) for off in verdict.bands_off_m) > BAND_BACK_M:
+    if max(abs(off) for off in verdict.bands_off_m) > BAND_BACK_M and not re.search(_BANDS_SAID, said):
         found.append("a band is not back")
     if verdict.neighbours_out:
         found.append(f"neighbours out of the bin: {', '.join(verdict.neighbours_out)}")
@@ -360,7 +365,8 @@ def _failures(episodes: Sequence[FaultEpisode]) -> Iterator[str]:
         wrong += [] if e.cause_right else [f"the cause does not speak of the fault: {e.cause}"]
         wrong += [] if e.next_started else [f"the next stow did not start: {e.next_cause or e.recovery}"]
         if wrong:
-            yield f"episode {e.index} ({e.fault} at {e.from_s:.1f} s during {e.during or 'nothing'}): {'; '.join(wrong)}"
+            when = f"{e.fault} at {e.from_s:.1f} s during {e.during or 'nothing'}"
+            yield f"episode {e.index} ({when}): {'; '.join(wrong)}"
 
 
 def _print(summary: dict[str, Any], episodes: Sequence[FaultEpisode]) -> None:

@@ -35,7 +35,9 @@ def nominal_cell(
     )
 
 
-def recover(workcell: SimWorkcell, station: Station, planner: MotionPlanner, *, note: Note | None = None) -> RecipeReport:
+def recover(
+    workcell: SimWorkcell, station: Station, planner: MotionPlanner, *, note: Note | None = None
+) -> RecipeReport:
     """Attach a new controller to a workcell as it stands, and bring it to rest.
 
     Nothing is known but the measurements, the station, and which item the infeed last handed over.

@@ -229,8 +229,9 @@ class ReturnItem(Primitive):
     speed_m_s: float = Field(default=0.25, gt=0.0, le=0.5)
     speed_scale: float = Field(default=0.7, gt=0.0, le=1.0)
     start_gap_rad: float = Field(default=0.1, ge=0.0, le=0.5)
-    landing_m: float = Field(default=_LANDING_M, gt=0.0, le=0.08, description="Last piece of the way down, gone slowly: "
-                             "more for an item that may have slipped.")  # fmt: skip
+    landing_m: float = Field(
+        default=_LANDING_M, gt=0.0, le=0.08, description="Last piece of the way down, slow; more where an item slipped."
+    )
 
     def check(self, cell: StowCell) -> list[str]:
         """See the base class."""

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from typing import ClassVar
+from typing import ClassVar, NoReturn
 
 import numpy as np
 from pydantic import Field
@@ -59,9 +59,10 @@ class Recover(Primitive):
     wait_s: float = Field(default=3.0, ge=0.0, le=60.0, description="So long a fault may take to pass.")
     speed_m_s: float = Field(default=0.10, gt=0.0, le=0.25, description="Of straight lines.")
     speed_scale: float = Field(default=0.5, gt=0.0, le=1.0, description="Of joint paths.")
-    press_n: float = Field(default=5.0, gt=1.0, le=40.0, description="Sideways force that is relieved before the blade "
-                           "moves.")  # fmt: skip
-    snag_n: float = Field(default=12.0, gt=1.0, le=50.0, description="Rise of |F| on the way out that counts as a snag.")
+    press_n: float = Field(
+        default=5.0, gt=1.0, le=40.0, description="Sideways force that is relieved before the blade moves."
+    )
+    snag_n: float = Field(default=12.0, gt=1.0, le=50.0, description="Rise of |F| on the way that counts as a snag.")
     blade_force_n: float = Field(default=30.0, gt=1.0, le=40.0, description="|force| of the blade's drive, at most.")
 
     def check(self, cell: StowCell) -> list[str]:
@@ -123,7 +124,7 @@ class _Recovery:
             self._left.append(str(end))
             return False
 
-    def _fail(self, words: str) -> None:
+    def _fail(self, words: str) -> NoReturn:
         self._trace.fail(f"{words}; {self._cell.where_is_the_item()}{self._hook_words()}")
 
     def _hook_words(self) -> str:
@@ -203,7 +204,7 @@ class _Recovery:
         outcome = await self._trace.run([replace(segment, X_base_frame=self._cell.X_base_bin)], accept=("time is up",))
         return np.array(outcome.mean_force_n)
 
-    async def _without_feeling(self) -> None:
+    async def _without_feeling(self) -> NoReturn:
         """The arm must not move; the hook has limits of its own and may, when the arm is not at the bands."""
         words = f"the force/torque signal is not plausible ({self._cell.session.state.ft_fault.name.lower()})"
         if self._mouth_x_m() < _CLEAR_X_BIN_M + _BEFORE_MOUTH_M:
