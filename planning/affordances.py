@@ -34,6 +34,8 @@ class StowRules:
     """How the item leaves the paddles: "belts", or "drop_push": the open paddles push it in."""
     feeling: bool = True
     """Whether blade and sweep may be led by what they feel; False plays the plan as it is."""
+    least_success: float = 0.75
+    """A plan with a lower prediction is refused."""
     item_bottom_m: float = 0.020
     """The item enters this high over the floor, above hook and lower paddle edges."""
     tool_over_item_bottom_m: float = 0.050

@@ -38,6 +38,7 @@ class RefusalKind(StrEnum):
     NO_BLADE_ENTRY = "no_blade_entry"
     NOT_SEEN = "not_seen"
     ITEM_NOT_HANDLED = "item_not_handled"
+    UNSURE = "unsure"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -181,7 +182,8 @@ def rank_stows(
         plans += _flip_plans(model, presented, tool, rules, force_limit_n)
     best = {plan.kind: plan for plan in sorted(plans, key=_worth)}
     ranked = sorted(best.values(), key=_worth, reverse=True)
-    return ranked or _refuse(model, way, rules, failed)
+    sure = [plan for plan in ranked if plan.predicted_success >= rules.least_success]
+    return sure or (_unsure(ranked[0], rules) if ranked else _refuse(model, way, rules, failed))
 
 
 def _worth(plan: StowPlan) -> float:
@@ -410,6 +412,14 @@ def _sweep_success(sweep: Sweep, way: Passage, rules: StowRules, force_limit_n: 
     )
     twice = rules.second_push_share if sweep.back_m else 1.0
     return _fit_chance(sweep.clearance_m) * entry * force * bands * motion * twice
+
+
+def _unsure(plan: StowPlan, rules: StowRules) -> Refusal:
+    return Refusal(
+        kind=RefusalKind.UNSURE,
+        reason=f"the best way, {plan.kind}, is only {100 * plan.predicted_success:.0f} % sure, "
+        f"{100 * rules.least_success:.0f} % are asked for: {plan.reason}",
+    )
 
 
 def _refuse(model: BinModel, way: Passage, rules: StowRules, failed: list[NoSweep]) -> Refusal:

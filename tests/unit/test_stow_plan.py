@@ -222,6 +222,16 @@ def test_what_is_too_heavy_for_one_push_is_pushed_to_both_sides() -> None:
     assert result.wall_overlap_m < 0.003
 
 
+def test_a_plan_that_is_not_sure_enough_is_refused_with_its_odds() -> None:
+    row, held = spread_row([0.03, 0.0, 0.035, 0.0]), item(0.045)
+    sure = decide(row, held)
+    assert isinstance(sure, StowPlan)
+    refusal = decide(row, held, rules=StowRules(least_success=sure.predicted_success + 0.01))
+    assert isinstance(refusal, Refusal)
+    assert refusal.kind is RefusalKind.UNSURE
+    assert f"only {100 * sure.predicted_success:.0f} % sure" in refusal.reason
+
+
 def test_paddles_that_go_in_need_a_wider_gap() -> None:
     held, pushed = item(0.05), StowRules(eject="drop_push")
     assert isinstance(decide(full_row(0.08, at=2), held, rules=replace(pushed, moves=frozenset())), Refusal)
