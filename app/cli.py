@@ -297,8 +297,13 @@ def primitive_run(
     seed: SeedOption = 1,
     stopped_at: Annotated[
         float | None,
-        typer.Option("--stopped-at", metavar="SECONDS", min=0.01, max=60.0,
-                     help="Begin where a stow stands that was stopped at this time, with a new controller."),
+        typer.Option(
+            "--stopped-at",
+            metavar="SECONDS",
+            min=0.01,
+            max=60.0,
+            help="Begin where a stow stands that was stopped at this time, with a new controller.",
+        ),
     ] = None,
     json_file: JsonOption = None,
 ) -> None:
@@ -314,9 +319,7 @@ def primitive_run(
     """  # fmt: skip
     from podhand.app.primitive_commands import run_primitive
 
-    run_primitive(
-        name, param or [], station_name=station, seed=seed, stopped_at_s=stopped_at, json_target=json_file
-    )
+    run_primitive(name, param or [], station_name=station, seed=seed, stopped_at_s=stopped_at, json_target=json_file)
 
 
 @app.command()

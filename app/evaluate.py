@@ -17,6 +17,7 @@ from podhand.app import words
 from podhand.app.campaign import EvaluateJob, check_same, configuration, is_campaign, write_campaign
 from podhand.app.choices import Keep
 from podhand.app.episode import EpisodeJob, run_episode
+from podhand.app.plots import time_plot
 from podhand.app.results import RESULT_SCHEMA, Campaign, EpisodeResult, StowOutcome, count
 from podhand.app.run_folder import RunFolder, new_run_path
 from podhand.app.shell import check_json_target, console, progress, write_json
@@ -70,6 +71,8 @@ def run_campaign(job: EvaluateJob, path: Path, *, label: str = "stowing") -> Cam
         finally:
             campaign = tally.campaign()
             folder.write_json("summary.json", campaign.to_json())
+        if times := campaign.times_by_way():
+            folder.write_bytes("times.png", time_plot(times))
     return campaign
 
 

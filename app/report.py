@@ -46,7 +46,7 @@ def render_report(campaign: Campaign, pictures: Mapping[int, Sequence[Picture]],
             for episode in campaign.episodes
         ),
         contents="\n".join(_contents(episode) for episode in campaign.episodes),
-        times=_times(summary["primitives"]),
+        times=_times(campaign, summary["primitives"]),
         station=html.escape(campaign.station),
         seed=campaign.seed,
         world=html.escape(campaign.world),
@@ -100,7 +100,7 @@ def _contents(episode: EpisodeResult) -> str:
     )
 
 
-def _times(primitives: Mapping[str, Mapping[str, float]]) -> str:
+def _times(campaign: Campaign, primitives: Mapping[str, Mapping[str, float]]) -> str:
     """Return a picture and a table of where the time goes; nothing when nothing moved."""
     if not primitives:
         return ""
@@ -108,7 +108,7 @@ def _times(primitives: Mapping[str, Mapping[str, float]]) -> str:
         name="times",
         caption="Where the time of a mean stow goes. Every moment counts once: for the arm's primitive where one runs, "
         "else for the band arm's.",
-        png=time_plot({"mean stow": primitives}),
+        png=time_plot(campaign.times_by_way()),
         wide=True,
     )
     rows = "\n".join(

@@ -101,6 +101,19 @@ class Campaign:
             "summary": self.summary(),
         }
 
+    def times_by_way(self) -> dict[str, dict[str, dict[str, float]]]:
+        """Return what each primitive takes in all stows that moved, and in those of each way to find room."""
+        moved = [e for e in self.episodes if e.cycle_s > 0.0]
+        ways: dict[str, list[EpisodeResult]] = {}
+        for episode in moved:
+            ways.setdefault(str(episode.plan_params.get("way", "")), []).append(episode)
+        groups = [("all", moved)] + (sorted(ways.items(), key=lambda entry: -len(entry[1])) if len(ways) > 1 else [])
+        return {
+            f"{name} ({len(group)})": primitive_times((e.steps, e.cycle_s) for e in group)
+            for name, group in groups
+            if group
+        }
+
     def summary(self) -> dict[str, Any]:
         """Return counts, rates with their 95 % Wilson intervals, and times."""
         accepted = [e for e in self.episodes if e.accepted]

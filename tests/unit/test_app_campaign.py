@@ -74,7 +74,8 @@ def test_ctrl_c_says_how_to_go_on_and_the_rest_is_run_once(episodes: Episodes, t
     episodes.stop_at = None
     assert evaluate_stow("--resume", str(out)).exit_code == ExitCode.DONE
     assert episodes.run == list(range(8))
-    assert verify_run(out).complete
+    manifest = verify_run(out)
+    assert manifest.complete and "times.png" in manifest.files
     assert evaluate_stow("--episodes", "8", "--seed", "3", "--out", str(whole)).exit_code == ExitCode.DONE
     assert without_wall_time(summary(out)) == without_wall_time(summary(whole))
 

@@ -74,6 +74,21 @@ def test_rates_are_of_attempts_and_of_accepted() -> None:
     assert summary["sweep_share_of_successes"] == 0.5
 
 
+def test_times_are_told_for_every_way_to_find_room() -> None:
+    def ways(*names: str) -> list[str]:
+        episodes = (
+            episode(
+                k, StowOutcome.SUCCESS, plan_params={"way": name}, steps=(Step(name="approach", begin_s=0, end_s=9),)
+            )
+            for k, name in enumerate(names)
+        )
+        return list(campaign(*episodes).times_by_way())
+
+    assert ways("sweep", "direct", "sweep") == ["all (3)", "sweep (2)", "direct (1)"]
+    assert ways("direct") == ["all (1)"]
+    assert ways() == []
+
+
 def test_an_empty_campaign_has_a_summary() -> None:
     summary = campaign().summary()
     assert summary["attempts"] == 0
