@@ -35,9 +35,11 @@ _STAND_M_S, _STAND_S = 0.02, 0.2
 
 
 class EjectItem(Primitive):
-    """Run the belts until the item has left the mouth, then stop them and open the paddles a little.
+    """Run the belts until the item has left the mouth, then push after it with the paddles' ends.
 
-    An item that meets something is taken back a little, one past which the belts slip is squeezed more; then once more.
+    Belts let go of an item when its rear is at the mouth, which stands before the bands: only its own speed would carry
+    it further, and not always far enough. Paddles that cannot close behind it open a little instead. An item that meets
+    something is taken back a little, one past which the belts slip is squeezed more; then once more.
     """
 
     name: ClassVar[str] = "eject_item"
@@ -45,7 +47,10 @@ class EjectItem(Primitive):
     belt_speed_m_s: float = Field(default=0.6, gt=0.0, le=1.0)
     clear_s: float = Field(default=0.05, ge=0.0, le=1.0, description="The mouth must be clear this long.")
     max_time_s: float = Field(default=4.0, gt=0.1, le=20.0, description="After this the item is jammed.")
-    open_by_m: float = Field(default=0.006, ge=0.0, le=0.05, description="The paddles open by this afterwards.")
+    follow_m: float = Field(default=0.018, ge=0.0, le=0.05, description="The mouth pushes after the item by this.")
+    narrow_by_m: float = Field(default=0.008, gt=0.0, le=0.05, description="The paddles close by this to push.")
+    follow_m_s: float = Field(default=0.08, gt=0.0, le=0.15)
+    open_by_m: float = Field(default=0.006, ge=0.0, le=0.05, description="The paddles open by this to let go.")
     open_force_n: float = Field(default=10.0, gt=1.0, le=40.0, description="Force of the opening paddles, at most.")
 
     def check(self, cell: StowCell) -> list[str]:
@@ -65,7 +70,7 @@ class EjectItem(Primitive):
             name=self.name,
             words=f"runs the belts at {self.belt_speed_m_s} m/s until the item has left the mouth",
             path_base_m=(motions.as_point(X[:3, 3]), motions.as_point(X[:3, 3] + length_m * X[:3, 0])),
-            duration_s=length_m / self.belt_speed_m_s + 0.4,
+            duration_s=length_m / self.belt_speed_m_s + self.follow_m / self.follow_m_s + 0.8,
             force_limit_n=self.force_limit(cell),
         )
 
@@ -93,7 +98,8 @@ class EjectItem(Primitive):
         weight_n = self._half_weight_n(cell)
         cell.place_item(ItemPlace.BIN)
         opening_m = cell.opening_m + self.open_by_m
-        if self.open_by_m > 0.0:
+        followed = self.follow_m > 0.0 and await self._follow(cell, trace)
+        if self.open_by_m > 0.0 and not followed:
             await open_paddles(
                 cell, trace, opening_m, force_n=self.force_limit(cell), weight_n=weight_n,
                 axis_force_n=self.open_force_n,
@@ -125,6 +131,36 @@ class EjectItem(Primitive):
         most_n = min(cell.station.forces.grip_max_n, cell.held.item.max_squeeze_n)
         grip_n = min(_SQUEEZE_MORE * cell.held.grip_force_n, max(most_n, cell.held.grip_force_n))
         cell.held = replace(cell.held, grip_force_n=grip_n)
+
+    async def _follow(self, cell: StowCell, trace: Trace) -> bool:
+        """Close behind the item and push it; a blade that stands in the bin stays where it is.
+
+        Returns False when the paddles could not close: the item's end is still between them.
+        """
+        limit_n = self.force_limit(cell)
+        narrow = motions.target(cell, Axis.SQUEEZE, cell.opening_m - self.narrow_by_m, _CLOSE_SPEED_M_S)
+        between = ((axis(Axis.SQUEEZE).force < -0.6 * self.open_force_n) & (time > 0.15)).for_(0.03)
+        closing = Segment(
+            name="close behind the item",
+            squeeze=narrow,
+            limits=motions.limits(cell, limit_n, axis_force={Axis.SQUEEZE: 2.0 * self.open_force_n}),
+            until={"between": between},
+            payload=cell.payload,
+            timeout_s=motions.axis_timeout_s(self.narrow_by_m, _CLOSE_SPEED_M_S),
+        )
+        outcome = await trace.run([closing], accept=("between",))
+        if outcome.name == "between":
+            return False
+        X = cell.session.state.X_base_tool_cmd
+        begin = X.copy()
+        X[:3, 3] += self.follow_m * X[:3, 0]
+        await motions.move_line(
+            trace, X, name="push after the item", speed_m_s=self.follow_m_s, force_n=limit_n, accept=("resisted",),
+            until={"resisted": (abs(ft.force.x) > 0.5 * limit_n).for_(0.01)}, contact_stiffness_n_m=2000.0,
+            blade=motions.target(cell, Axis.BLADE, cell.blade_m - self.follow_m, self.follow_m_s),
+        )  # fmt: skip
+        trace.data["followed_m"] = motions.distance_m(begin, cell.session.state.X_base_tool_cmd)
+        return True
 
     def _half_weight_n(self, cell: StowCell) -> float:
         return 0.5 * cell.held.mass_kg * _GRAVITY_M_S2 if cell.held else 0.0
