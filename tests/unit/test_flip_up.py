@@ -73,7 +73,11 @@ def entry_joints(X_base_bin: Pose, z_m: float) -> FloatArray:
     section = BladeSection(s_m=EDGE_S_M - 0.005, z_m=z_m, lean_rad=LEAN_RAD)
     X = X_base_bin @ mouth_pose(section, 1, x_m=-0.022, opening_m=OPENING_M, tool=TOOL)
     arm = STATION.arm.kinematics
-    fit = least_squares(lambda q: np.asarray((arm.flange(q) @ TOOL.X_flange_tool - X)[:3]).ravel(), HOME, xtol=1e-12)
+
+    def miss(q: FloatArray) -> FloatArray:
+        return np.asarray((arm.flange(q) @ TOOL.X_flange_tool - X)[:3]).ravel()
+
+    fit = least_squares(miss, HOME, xtol=1e-12)
     assert fit.cost < 1e-12
     return np.asarray(fit.x)
 
