@@ -2,14 +2,29 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
 
 from podhand.controllers.conditions import Condition, ft
 from podhand.controllers.outcomes import Cause, Outcome
 from podhand.core.station import Station
 
-__all__ = ["GEARS", "JAMMED", "Gear", "felt", "jam_condition", "jam_stiffness_n_m", "reaction_s", "safe_speed_m_s"]
+__all__ = [
+    "GEARS",
+    "HEAVIER",
+    "JAMMED",
+    "TOUCHED_N",
+    "Gear",
+    "felt",
+    "jam_condition",
+    "jam_stiffness_n_m",
+    "reaction_s",
+    "safe_speed_m_s",
+]
 
-JAMMED = "jammed"
+JAMMED, HEAVIER = "jammed", "heavier"
+_LEAST_WAY_M = 0.0002
 _MOST_SHARE = 0.95
 """Of the force limit that a jam may reach."""
 _JAM_FORCE_SHARE = 0.3
@@ -72,11 +87,19 @@ def felt(outcomes: Sequence[Outcome]) -> dict[str, float]:
     """Return what the outcomes of a push along y tell of what is pushed.
 
     ``resistance_n``: mean force of the segments in which something was in front of the blade. ``stiffness_n_m``: force
-    over way between the first touch and the end of the first gear, absent where it slid before.
+    over way between the ends of two gears that followed each other, the largest; absent where it never rose so far.
     """
     pushed = [o for o in outcomes if abs(o.mean_force_n[1]) > TOUCHED_N and o.duration_s > 0.0]
     time_s = sum(o.duration_s for o in pushed)
     found: dict[str, float] = {}
     if time_s > 0.0:
         found["resistance_n"] = sum(abs(o.mean_force_n[1]) * o.duration_s for o in pushed) / time_s
+    rises = [(b.value - a.value) / way_m for a, b in pairwise(outcomes)
+             if a.name == b.name == HEAVIER and (way_m := _way_m(a, b)) > _LEAST_WAY_M]  # fmt: skip
+    if rises:
+        found["stiffness_n_m"] = max(rises)
     return found
+
+
+def _way_m(a: Outcome, b: Outcome) -> float:
+    return float(np.linalg.norm(b.X_base_tool[:3, 3] - a.X_base_tool[:3, 3]))

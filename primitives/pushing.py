@@ -39,7 +39,7 @@ _HARD_SHARE = 0.2
 _EDGE_M = 0.003
 """Sideways after the tip has found the gap, so that the blade does not rub along the edge."""
 _FAR_ENOUGH = "far enough"
-_ENDINGS = (feeling.JAMMED, "slipped", "lighter", "stalled")
+_ENDINGS = (feeling.JAMMED, "slipped", "lighter", "stalled", "slow")
 _LEAST_SPEED_M_S = 0.008
 _HEAVIER_S, _LIGHTER_S, _SLIP_S = 0.012, 0.15, 0.03
 _FIRM_SHARE = 0.3
@@ -48,6 +48,8 @@ _LIGHTER_SHARE = 0.3
 _JAM_RETREAT_M = 0.001
 _MAX_CHAINS = 16
 _LIFT_M, _LIFT_SHARE, _DOWN_SPEED_M_S = 0.010, 0.4, 0.05
+_PATIENCE_S = 4.0
+"""Near the limit the path hardly moves: then rather take weight off the load."""
 _RELEASE_WAY_M = 0.003
 _PROGRESS_M = 0.002
 """Less from one lift to the next is none."""
@@ -273,7 +275,7 @@ class Sweep(Primitive):
     stall_speed_m_s: float = Field(default=0.003, gt=0.0, le=0.05)
     stall_s: float = Field(default=0.3, gt=0.0, le=3.0)
     feel: bool = Field(default=True, description="Choose the speed by what is felt, and push again after a stall.")
-    max_lifts: int = Field(default=4, ge=0, le=10, description="Pushes after a stall that take weight off the load.")
+    max_lifts: int = Field(default=5, ge=0, le=10, description="Pushes after a stall that take weight off the load.")
 
     def check(self, cell: StowCell) -> list[str]:
         """See the base class."""
@@ -379,20 +381,34 @@ class _Push:
                 self._trace.data["slipped_m"] = self.made_m
             if careful:
                 self._note_jam(outcome)
-            if outcome.name == "stalled":
-                return outcome.name if self._enough() else await self._lift_on()
+            if outcome.name in ("stalled", "slow"):
+                return "stalled" if self._enough() else await self._lift_on()
         return "stalled"
 
     async def _lift_on(self) -> str:
         """Push on with strokes upward as long as they gain way; returns how it ended."""
+        ending = "stalled"
         for lifts in range(1, self._sweep.max_lifts + 1):
             self._trace.data["lifts"] = lifts
             before_m = self.made_m
-            if await self._lift() == _FAR_ENOUGH:
-                return _FAR_ENOUGH
-            if self.made_m - before_m < _PROGRESS_M:
+            ending = await self._lift()
+            if ending == _FAR_ENOUGH or self.made_m - before_m < _PROGRESS_M:
                 break
-        return "stalled"
+        await self._settle()
+        return _FAR_ENOUGH if ending == _FAR_ENOUGH else "stalled"
+
+    async def _settle(self) -> None:
+        """Come down to the height of the plan, and back to what has been pushed."""
+        y_m = float(self._cell.X_bin_tool[1, 3])
+        await self._release()
+        X_there = self._cell.session.state.X_base_tool_cmd
+        X_there[:3, 3] += (y_m - float(self._cell.X_bin_tool[1, 3])) * self._cell.bin_axis_in_base(1)
+        pressed = (abs(ft.force.y) > self._sweep.stall_force_n).for_(0.02)
+        await motions.move_line(
+            self._trace, X_there, name="back to the load", speed_m_s=self._speed_m_s(feeling.GEARS[0]),
+            force_n=self._limit_n, until={"pressed": pressed}, accept=("pressed",), contact_stiffness_n_m=500.0,
+            X_base_frame=self._cell.X_base_bin,
+        )  # fmt: skip
 
     def _enough(self) -> bool:
         needed_m = self._sweep.min_distance_m
@@ -420,21 +436,24 @@ class _Push:
                 until["slipped"] = (ft.force.norm < feeling.TOUCHED_N).for_(_SLIP_S)
             if last:
                 until["stalled"] = self._stalled()
+                until["slow"] = time > _PATIENCE_S
                 until["lighter"] = (ft.force.norm < _LIGHTER_SHARE * self._limit_n).for_(_LIGHTER_S)
             else:
-                until["heavier"] = (ft.force.norm > gear.most_share * self._limit_n).for_(_HEAVIER_S)
+                until[feeling.HEAVIER] = (ft.force.norm > gear.most_share * self._limit_n).for_(_HEAVIER_S)
             chain.append(self._segment(f"sweep, {gear.name}", speed_m_s, until=until, feels=not last))
         return chain
 
     async def _lift(self) -> str:
         """Push while the blade strokes upward: its friction carries weight of the load; returns how it ended."""
         await self._release()
-        speed_m_s = self._speed_m_s(feeling.GEARS[-1])
+        # It begins without pressure; near the limit the kernel slows the path itself.
+        speed_m_s = self._speed_m_s(feeling.GEARS[0])
         rising = self._segment(
             "push up", speed_m_s, up_m_s=_LIFT_SHARE * speed_m_s,
-            until={"risen": tool.position.z > self._z_m + _LIFT_M, "stalled": self._stalled()},
+            until={"risen": tool.position.z > self._z_m + _LIFT_M, "stalled": self._stalled(),
+                   "slow": time > _PATIENCE_S},
         )  # fmt: skip
-        outcome = await self._trace.run([rising], accept=(_FAR_ENOUGH, "risen", "stalled"))
+        outcome = await self._trace.run([rising], accept=(_FAR_ENOUGH, "risen", "stalled", "slow"))
         return outcome.name
 
     async def _release(self) -> None:
