@@ -5,7 +5,7 @@ from enum import StrEnum
 from math import cos, degrees, erf, pi, sin, sqrt
 
 from podhand.core.errors import PlanningError
-from podhand.core.items import Item
+from podhand.core.items import Item, Shape
 from podhand.core.ports import PresentedItem
 from podhand.core.tooling import StowTool
 from podhand.perception.bin_model import BinModel, Block
@@ -14,6 +14,7 @@ from podhand.planning.affordances import DirectStow, NoSweep, Passage, StowRules
 from podhand.planning.flipping import Flip, after_flip, flips
 from podhand.planning.placing import Stack, lowest_slot_m, slots, stacks
 
+_STICKS_OUT = frozenset({Shape.BAG, Shape.IRREGULAR})
 DIRECT_BONUS = 0.02
 """What a direct stow is worth over another way with the same prediction: it moves nothing and takes least time."""
 
@@ -343,7 +344,7 @@ def _stack_success(stack: Stack, item: Item, rules: StowRules, width_m: float, h
 def _sweep_plan(
     sweep: Sweep, item: Item, way: Passage, tool: StowTool, rules: StowRules, force_limit_n: float
 ) -> StowPlan:
-    offset = -tool.blade_offset_m(item.width_m)
+    y_entry_m = sweep.blade_y_m + sweep.direction * tool.blade_offset_m(item.width_m)
     return StowPlan(
         kind=StowKind.SWEEP,
         roll_rad=0.0 if sweep.direction < 0 else pi,
@@ -351,7 +352,7 @@ def _sweep_plan(
         tool_z_m=rules.item_bottom_m + rules.tool_over_item_bottom_m,
         y_eject_m=sweep.y_item_m,
         y_item_m=sweep.y_item_m,
-        y_entry_m=sweep.blade_y_m - sweep.direction * offset,
+        y_entry_m=y_entry_m,
         blade_y_m=sweep.blade_y_m,
         blade_reach_m=sweep.blade_reach_m,
         blade_extension_m=sweep.blade_reach_m - rules.mouth_x_m - tool.blade_rest_m,
@@ -362,7 +363,7 @@ def _sweep_plan(
         item_size_m=item.size_m,
         predicted_force_n=sweep.force_n,
         predicted_clearance_m=sweep.clearance_m,
-        predicted_success=_sweep_success(sweep, way, rules, force_limit_n),
+        predicted_success=_sweep_success(sweep, way, rules, force_limit_n) * _entry_chance(y_entry_m, item, rules),
         moved_blocks=sweep.moved,
         enter_x_m=way.enter_x_m,
         drop_open_m=rules.drop_open_m if way.enter_x_m else 0.0,
@@ -393,6 +394,16 @@ def _fit_chance(clearance_m: float) -> float:
 def _band_chance(y_m: float, half_m: float, rules: StowRules) -> float:
     """Return the chance that the rising ends of the held-down bands do no harm."""
     return 0.96 if abs(y_m) + half_m > rules.clear_half_width_m + 1e-6 else 1.0
+
+
+def _entry_chance(y_m: float, item: Item, rules: StowRules) -> float:
+    """Return the chance that the held item passes the rising ends of the bands when the blade enters.
+
+    What is limp or odd reaches further out of the paddles than its size tells.
+    """
+    if item.shape not in _STICKS_OUT:
+        return 1.0
+    return 0.85 if abs(y_m) + item.width_m / 2 > rules.clear_half_width_m + 1e-6 else 1.0
 
 
 def _sweep_success(sweep: Sweep, way: Passage, rules: StowRules, force_limit_n: float) -> float:
