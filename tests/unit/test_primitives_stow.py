@@ -385,3 +385,64 @@ def test_previews_move_nothing_and_tell_the_way() -> None:
     assert sweep.words == "sweeps 40 mm to the right with at most 20 N"
     assert sweep.path_base_m[1][1] == pytest.approx(sweep.path_base_m[0][1] - 0.04)
     assert sum(p.duration_s for p in previews) > 5.0
+
+
+def hangs(times: int) -> Contact:
+    """Something that hangs on the blade while it is drawn in, and comes off after so many pulls."""
+    seen = {"out_m": 0.0, "pulls": 0.0, "last_m": 0.0}
+
+    def pull(p: FloatArray, q: FloatArray) -> FloatArray:
+        blade_m, inwards = q[Axis.BLADE], q[Axis.BLADE] < seen["last_m"]
+        outwards = q[Axis.BLADE] > seen["last_m"]
+        seen["pulls"] += float(outwards and seen["out_m"] < 0.5)
+        seen["out_m"] = 1.0 if outwards else 0.0 if inwards else seen["out_m"]
+        seen["last_m"] = blade_m
+        return np.array([5.0 if inwards and seen["pulls"] <= times and 0.02 < blade_m < 0.17 else 0.0, 0.0, 0.0])
+
+    return pull
+
+
+@pytest.mark.parametrize(("pulls", "result"), [(1, Result.DONE), (9, Result.FAILED)])
+def test_what_hangs_on_the_blade_is_shaken_off_once(pulls: int, result: Result) -> None:
+    bench = Bench(hangs(pulls))
+    out, back = bench.run(ExtendBlade(extension_m=0.20), ExtendBlade(extension_m=0.0))
+    assert out.ok, out.words
+    assert back.result is result, back.words
+    assert back.data["hooked_n"] > 3.0
+    assert [o.segment for o in back.outcomes].count("shake") == 3
+    assert ("hooked: something comes along" in back.words) is (result is Result.FAILED)
+    assert back.max_force_ratio < 1.0
+
+
+@pytest.mark.parametrize(("times", "result"), [(1, Result.DONE), (9, Result.FAILED)])
+def test_a_band_that_stays_on_the_hook_is_given_back_once_more(times: int, result: Result) -> None:
+    bench = Bench()
+    item, left = bench.plant.on_step, [0, 0.0]
+
+    def stays(plant: FakePlant) -> None:
+        assert item is not None
+        item(plant)
+        at_end = plant.q[Axis.BAND_Z] < -0.29
+        left[0] += int(at_end and not left[1])
+        left[1] = at_end
+        plant.tau[Axis.BAND_Z] = 30.0 if left[0] <= times else 0.0
+
+    bench.plant.on_step = stays
+    opened, closed = bench.run(OPEN, CLOSE)
+    assert opened.ok, opened.words
+    assert closed.result is result, closed.words
+    assert ("hooked: a band still pulls" in closed.words) is (result is Result.FAILED)
+    assert bench.cell.bands is (Bands.CLOSED if result is Result.DONE else Bands.UNKNOWN)
+
+
+def test_without_feeling_a_sweep_plays_its_plan() -> None:
+    bench = Bench(springs(200.0, X_HOME[1, 3] - 0.01))
+    plain, felt = (Sweep(direction=-1, distance_m=0.03, speed_m_s=0.035, feel=feel) for feel in (False, True))
+    _, report = bench.run(ExtendBlade(extension_m=0.20, seek=False), plain)
+    assert [o.segment for o in report.outcomes] == ["sweep"]
+    assert report.ok, report.words
+    again = Bench(springs(200.0, X_HOME[1, 3] - 0.01))
+    _, report = again.run(ExtendBlade(extension_m=0.20), felt)
+    assert report.ok, report.words
+    assert report.outcomes[0].segment == "sweep, light"
+    assert report.data["resistance_n"] > 1.5
