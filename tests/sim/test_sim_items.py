@@ -7,9 +7,12 @@ import pytest
 
 from podhand.app import episode
 from podhand.app.episode import Episode, EpisodeJob, run_episode
+from podhand.app.wiring import build_workcell
 from podhand.core.items import Item, Shape, Softness
-from podhand.core.poses import pose, rotation_rpy
-from podhand.core.station import load_station
+from podhand.core.poses import FloatArray, pose, rotation_rpy
+from podhand.core.station import Station, load_station
+from podhand.primitives import receiving
+from podhand.primitives.cell import StowCell
 from podhand.primitives.receiving import needed_grip_n
 from podhand.sim.catalogue import load_catalogue
 from podhand.sim.item_bodies import ItemForm, com_off_m, spine_joints
@@ -62,8 +65,26 @@ def test_every_shape_is_taken_weighed_and_stowed(sku: str, seed: int, monkeypatc
 @pytest.mark.parametrize("seed", [1, 2, 3, 4])
 @pytest.mark.parametrize("sku", ["hammer_head_kit", "toy_dinosaur"])
 def test_mass_off_the_middle_is_found_in_hand(sku: str, seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    cells: list[SimWorkcell] = []
+    off_m: list[FloatArray] = []
+    take = receiving.take_payload
+
+    def built(station: Station, world: World) -> SimWorkcell:
+        cells.append(build_workcell(station, world))
+        return cells[-1]
+
+    def taken(cell: StowCell, mass_kg: float, com_tool_m: FloatArray) -> None:
+        data = cells[-1].plant.data
+        tool = data.body("tool")
+        off_m.append(com_tool_m - tool.xmat.reshape(3, 3).T @ (data.body("item").xipos - tool.xpos))
+        take(cell, mass_kg, com_tool_m)
+
+    monkeypatch.setattr(episode, "build_workcell", built)
+    monkeypatch.setattr(receiving, "take_payload", taken)
     stow = Stow(monkeypatch, PRODUCTS[sku], seed)
     assert stow.weighed_kg == pytest.approx(stow.world.item_mass_kg, abs=0.03, rel=0.03)
+    # Along z, the way of gravity, the sensor cannot tell; the middle of the item is taken.
+    assert np.abs(off_m[0][:2]).max() < 0.012
 
 
 @pytest.mark.parametrize("seed", range(8))
@@ -163,7 +184,8 @@ def test_a_bag_whose_end_hangs_out_protrudes() -> None:
 
 def test_a_lying_box_has_round_lower_edges() -> None:
     lying = ContentItem(name="it", shape=Shape.BOX, size_m=(0.18, 0.10, 0.04), mass_kg=0.4, friction=0.5,
-                        X_bin_item=pose(rotation_rpy(0, 0, 0.02), (0.12, 0.0, 0.0202)), edge_radius_m=0.004)  # fmt: skip
+                        X_bin_item=pose(rotation_rpy(0, 0, 0.02), (0.12, 0.0, 0.0202)),
+                        edge_radius_m=0.004)  # fmt: skip
     rig = Rig(SimWorkcell(World.scene(PRODUCTS["crayola_24_ct"], [lying], seed=2)))
     rig.wait(300)
     (body,) = rig.workcell.truth().contents
