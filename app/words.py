@@ -86,8 +86,13 @@ def campaign_lines(campaign: Campaign) -> list[str]:
 
 
 def kind_of_cause(result: EpisodeResult) -> str:
-    """Return why an episode was no success, numbers as "…" and the product as "the item": one kind reads the same."""
+    """Return why an episode was no success, so that one kind reads the same.
+
+    Numbers become "…", the product "the item", and only what stands before the first semicolon counts: the rest says
+    where the item is, or gives figures.
+    """
     text = (result.cause or result.refusal_reason or "no cause was recorded").replace(result.item, "the item")
+    text = text.partition(";")[0]
     return _PLURAL.sub(r"\1", _NUMBER.sub("…", text))
 
 

@@ -24,7 +24,7 @@ CAUSES = {
     5: (StowOutcome.DEFECT, "the item protrudes <here>: 10 mm"),
     7: (StowOutcome.UNPRODUCTIVE, "sweep: stalled after 8 mm at 18.0 N; soap_bar is between the paddles"),
 }
-KIND = "sweep: stalled after … mm at … N; the item is between the paddles"
+KIND = "sweep: stalled after … mm at … N"
 STEPS = (
     Step(name="approach", begin_s=0.0, end_s=1.0),
     Step(name="sweep", begin_s=1.0, end_s=2.0, peak_filtered_force_n=17.3, force_limit_n=20.0, succeeded=False),
@@ -92,7 +92,14 @@ def report(run: Path, *arguments: str) -> Result:
 def test_causes_that_differ_in_numbers_and_products_are_one_kind() -> None:
     words = {
         kind_of_cause(
-            EpisodeResult(index=k, seed=k, item=item, bin="A1", accepted=True, cause=f"{item} pushes {n} blocks, {x} N")
+            EpisodeResult(
+                index=k,
+                seed=k,
+                item=item,
+                bin="A1",
+                accepted=True,
+                cause=f"{item} pushes {n} blocks, {x} N; {item} is here",
+            )
         )
         for k, (item, n, x) in enumerate([("soap", "1", "-3.5"), ("glue_2", "2", "17"), ("box", "12", "+0.25")])
     } | {
