@@ -30,6 +30,8 @@ _SQUEEZE_MARGIN = 0.9
 _OPEN_MARGIN_M = 0.012
 _AT_INFEED_M = 0.05
 _LANDING_M = 0.008
+_SLIPPED_LANDING_M = 0.04
+"""What failed may have moved the item between the paddles."""
 _LANDING_M_S = 0.012
 """Rails and a gripped item are hard: the last centimetre goes slowly."""
 
@@ -192,7 +194,9 @@ class ReceiveItem(Primitive):
         X_behind = X_grasp.copy()
         X_behind[:3, 3] -= (cell.held.item.length_m + 0.03) * X_grasp[:3, 0]
         sku = cell.held.item.sku
-        await put_down(cell, trace, X_lifted, X_grasp, X_behind, speed_m_s=self.speed_m_s)
+        await put_down(
+            cell, trace, X_lifted, X_grasp, X_behind, speed_m_s=self.speed_m_s, landing_m=_SLIPPED_LANDING_M
+        )
         return f"put {sku} back onto the infeed"
 
     async def _leave(self, cell: StowCell, trace: Trace, X_grasp: Pose) -> str | None:
