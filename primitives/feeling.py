@@ -47,8 +47,8 @@ class Gear:
 GEARS = (
     Gear(name="light", most_share=0.15),
     Gear(name="easy", most_share=0.3),
-    # The last: a little further on the kernel slows the path itself.
-    Gear(name="heavy", most_share=0.6),
+    # The last: from here on the kernel slows the path itself.
+    Gear(name="heavy", most_share=0.5),
 )
 
 
