@@ -12,7 +12,7 @@ from podhand.core.station import load_station
 from podhand.core.tooling import StowTool
 from podhand.perception.bin_model import BinModel, estimate_bin
 from podhand.planning.affordances import StowRules, passage
-from podhand.planning.stow import Refusal, StowPlan, plan_stow
+from podhand.planning.stow import Refusal, StowKind, StowPlan, plan_stow
 from podhand.sim.catalogue import load_catalogue
 from podhand.sim.workcell import Body, Truth
 from podhand.sim.world import World
@@ -102,15 +102,20 @@ def test_decisions_are_mostly_yes_and_true_to_the_row() -> None:
     accepted = [case for case in cases() if isinstance(case.decision, StowPlan)]
     assert len(accepted) >= 0.8 * SEEDS
     assert sum(case.decision.sweep_needed for case in accepted if isinstance(case.decision, StowPlan)) >= SEEDS / 4
-    good = 0
+    good, judged = 0, 0
     for case in accepted:
         plan = case.decision
         assert isinstance(plan, StowPlan)
+        # The row says nothing of what goes on top of others, or of what is turned.
+        if plan.kind not in (StowKind.DIRECT, StowKind.SWEEP):
+            continue
+        judged += 1
         offset = float((case.error @ DEPTH_OF_OFFSET)[1])
         depth = max(plan.item_size_m[0], plan.blade_reach_m)
         result = carry_out(plan, row(case, depth), 0.30, offset_m=offset)
         good += result.clearance_m > 0.0 and result.entry_clearance_m > 0.0005 and result.wall_overlap_m < 0.004
-    assert good >= 0.95 * len(accepted)
+    assert judged >= 0.6 * len(accepted)
+    assert good >= 0.95 * judged
 
 
 def test_predicted_forces_are_about_right() -> None:
