@@ -44,7 +44,8 @@ def spoil(step: Any) -> Any:
     if not isinstance(step, dict):
         return step
     if step.get("primitive") == "sweep":
-        wrong = {"distance_m": step["params"]["distance_m"] + TOO_FAR_M, "speed_m_s": SPEED_M_S, "stall_s": 3.0}
+        further_m = step["params"]["distance_m"] + TOO_FAR_M
+        wrong = {"distance_m": further_m, "speed_m_s": SPEED_M_S, "stall_s": 3.0, "feel": False}
         return {**step, "params": {**step["params"], **wrong}}
     return {key: spoil(part) for key, part in step.items()}
 
