@@ -11,9 +11,9 @@ SETTLE_S = 0.5
 BAND_PLANE_TOLERANCE_M = 0.005
 BAND_BACK_M = 0.025
 """A band is back when the middle of it stands within this of its height at the start."""
-HARMLESS_SHIFT_M = 0.02
-"""An item that is no further than this from where it was presented counts as returned to the infeed."""
-
+HARMLESS_SHIFT_M = (0.05, 0.02, 0.02)
+"""An item that is no further than this from where it was presented is back on the infeed: along the rails its place
+matters less than across them."""
 OPENED_RAD = 0.35
 """A book whose covers stand further apart than this has opened: about 20 degrees."""
 
@@ -143,4 +143,4 @@ def _in_bin(body: Body, size_m: tuple[float, float, float], behind_band_m: float
 
 def _at_infeed(truth: Truth) -> bool:
     shift = truth.item.X_bin_item[:3, 3] - truth.item.X_bin_start[:3, 3]
-    return bool(np.linalg.norm(shift) < HARMLESS_SHIFT_M)
+    return bool(np.all(np.abs(shift) < HARMLESS_SHIFT_M))
