@@ -79,6 +79,7 @@ struct Kernel::Impl {
 
   void read_axes(const Inputs& inputs) noexcept;
   void read_slow(const Inputs& inputs) noexcept;
+  [[nodiscard]] bool keeps_grip(int axis) const noexcept;
   void seed() noexcept;
   void wait_for_axes(const Inputs& inputs, Outputs& outputs) noexcept;
   void find_faults(const Inputs& inputs) noexcept;
@@ -119,11 +120,18 @@ void Kernel::Impl::read_slow(const Inputs& inputs) noexcept {
   }
 }
 
+/// The squeeze of a held item is the way between set-point and paddles: taking the measured opening would let go of it.
+bool Kernel::Impl::keeps_grip(int axis) const noexcept {
+  return axis == kSqueeze && seeded && config.axis[axis].present &&
+         std::fabs(command[axis] - q[axis]) <= config.axis[axis].max_following_error;
+}
+
 void Kernel::Impl::seed() noexcept {
   for (int i = 0; i < kAxes; ++i) {
-    command[i] = is_belt(i) || !config.axis[i].present ? 0.0 : q[i];
     command_speed[i] = 0.0;
     tau_filtered[i] = tau[i];
+    if (keeps_grip(i)) continue;
+    command[i] = is_belt(i) || !config.axis[i].present ? 0.0 : q[i];
   }
   limiter.seed(command);
   forward(config.chain, command, commanded);

@@ -161,6 +161,29 @@ void rolled_back_by_reset(Rig& rig) {
   CHECK(rig.run(*s).cause == Cause::kUntil);
 }
 
+/// What squeezes an item stays deeper than the paddles can come, also through a reset.
+void reset_keeps_the_grip() {
+  Rig rig;
+  auto s = segment();
+  s->reference[kGroupSqueeze].kind = RefKind::kTarget;
+  s->reference[kGroupSqueeze].target[0] = 0.08;
+  s->reference[kGroupSqueeze].target_speed = 0.05;
+  CHECK(rig.run(*s).cause == Cause::kReached);
+  const double set_point = rig.out.command[kSqueeze];
+  const auto held_open = [&rig](double opening) {
+    rig.in.q[kSqueeze] = opening;
+    rig.in.safety = 1;
+    rig.kernel.tick(rig.in, rig.out);
+    rig.in.safety = kSafetyOk;
+    rig.kernel.tick(rig.in, rig.out);
+    CHECK(rig.kernel.reset_fault().ok());
+    rig.kernel.tick(rig.in, rig.out);
+    return rig.out.command[kSqueeze];
+  };
+  CHECK_NEAR(held_open(0.09), set_point, 1e-12);  // an item of 9 cm between the paddles
+  CHECK_NEAR(held_open(0.50), 0.50, 1e-12);       // further than any grip: begin where they stand
+}
+
 void axis_and_emergency_faults_latch() {
   Rig rig;
   auto s = segment();
@@ -306,6 +329,7 @@ int main() {
   chain_changes_segment_in_one_tick();
   timeout_and_cancel_stop_smoothly();
   wrong_start_is_a_failed_precondition();
+  reset_keeps_the_grip();
   axis_and_emergency_faults_latch();
   other_channel_holds_on_a_reflex();
   digital_outputs_follow_time();
