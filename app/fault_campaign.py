@@ -5,7 +5,6 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, field
-from enum import StrEnum
 from math import inf, isfinite
 from pathlib import Path
 from typing import Any, Final

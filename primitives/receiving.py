@@ -194,9 +194,7 @@ class ReceiveItem(Primitive):
         X_behind = X_grasp.copy()
         X_behind[:3, 3] -= (cell.held.item.length_m + 0.03) * X_grasp[:3, 0]
         sku = cell.held.item.sku
-        await put_down(
-            cell, trace, X_lifted, X_grasp, X_behind, speed_m_s=self.speed_m_s, landing_m=_SLIPPED_LANDING_M
-        )
+        await put_down(cell, trace, X_lifted, X_grasp, X_behind, speed_m_s=self.speed_m_s, landing_m=_SLIPPED_LANDING_M)
         return f"put {sku} back onto the infeed"
 
     async def _leave(self, cell: StowCell, trace: Trace, X_grasp: Pose) -> str | None:

@@ -364,9 +364,7 @@ class _Recovery:
         if cell.session.state.signal(SlowSignal.ITEM_AT_INFEED) > 0.5 and (cell.held or cell.opening_m < width_m):
             weight_n = cell.held.mass_kg * _GRAVITY_M_S2 if cell.held else 0.0
             cell.place_item(ItemPlace.INFEED)
-            await open_paddles(
-                cell, self._trace, width_m, force_n=cell.station.forces.receive_n, weight_n=weight_n
-            )
+            await open_paddles(cell, self._trace, width_m, force_n=cell.station.forces.receive_n, weight_n=weight_n)
             self._done.append("let go of the item on the infeed")
         return item.length_m if item else cell.station.tool.paddle_length_m
 

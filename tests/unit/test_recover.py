@@ -16,7 +16,7 @@ from tests.unit.fake_plant import STATION, Contact, FakePlant
 from tests.unit.test_primitives_stow import HOME, Q_LIFTED, RECEIVE, X_GRASP, X_HOME, Bench, moved
 
 PARK = tuple(STATION.arm.park_q_rad)
-HOOK_PARK = tuple(STATION.band_arm.park_base_m)
+HOOK_PARK: Point = (STATION.band_arm.park_base_m[0], STATION.band_arm.park_base_m[1], STATION.band_arm.park_base_m[2])
 
 
 @dataclass
