@@ -1,13 +1,15 @@
 """Opening and closing the elastic bands with the second arm's hook."""
 
+from functools import reduce
 from itertools import pairwise
 from math import inf
+from operator import and_
 from typing import ClassVar
 
 import numpy as np
 from pydantic import Field
 
-from podhand.controllers.conditions import axis
+from podhand.controllers.conditions import Expr, axis
 from podhand.controllers.segments import BAND_CHANNEL, Reflex, Segment, Target
 from podhand.core.exchange import Axis
 from podhand.primitives import motions
@@ -16,6 +18,8 @@ from podhand.primitives.cell import Bands, StowCell
 
 __all__ = ["CloseBands", "OpenBands"]
 
+_CORNER_M = 0.025
+"""The free hook cuts its corners by this."""
 _BAND_AXES = (Axis.BAND_X, Axis.BAND_Y, Axis.BAND_Z)
 
 
@@ -25,7 +29,7 @@ class _BandMotion(Primitive):
     positions_base_m: tuple[Point, ...] = Field(
         min_length=1, max_length=12, description="Hook points in the base frame, one after the other."
     )
-    speed_m_s: float = Field(default=0.50, gt=0.0, le=1.0, description="Of each axis.")
+    speed_m_s: float = Field(default=0.57, gt=0.0, le=1.0, description="Of each axis.")
     max_force_n: float = Field(default=100.0, gt=0.0, le=120.0, description="|force| of each axis that aborts.")
 
     def preview(self, cell: StowCell) -> PrimitivePreview:
@@ -43,18 +47,22 @@ class _BandMotion(Primitive):
             force_limit_n=inf,
         )
 
-    async def _through(self, cell: StowCell, trace: Trace, points: tuple[Point, ...]) -> None:
-        """Move the hook through points, one axis target after the other."""
+    async def _through(self, cell: StowCell, trace: Trace, points: tuple[Point, ...], *, corner_m: float = 0.0) -> None:
+        """Move the hook through points, one axis target after the other; with a corner, past them without a rest."""
         chain, here = [], np.array(_hook(cell))
         for number, point in enumerate(points):
             travel_m = float(np.abs(np.array(point) - here).max())
-            chain.append(self._segment(cell, number, point, travel_m))
+            last = number + 1 == len(points)
+            chain.append(self._segment(cell, number, point, travel_m, 0.0 if last else corner_m))
             here = np.array(point)
         cell.bands = Bands.UNKNOWN
         outcome = await trace.run(chain)
         trace.data["peak_axis_force_n"] = max(max(o.max_axis_force[a] for a in _BAND_AXES) for o in outcome.all)
 
-    def _segment(self, cell: StowCell, number: int, point: Point, travel_m: float) -> Segment:
+    def _segment(self, cell: StowCell, number: int, point: Point, travel_m: float, corner_m: float) -> Segment:
+        near: list[Expr] = []
+        for which, goal_m in zip(_BAND_AXES, point, strict=True):
+            near += [axis(which).position > goal_m - corner_m, axis(which).position < goal_m + corner_m]
         reflexes = {
             f"{which.name.lower()} force": Reflex(condition=(abs(axis(which).force) > self.max_force_n).for_(0.01))
             for which in _BAND_AXES
@@ -64,6 +72,7 @@ class _BandMotion(Primitive):
             band_arm=Target(values=point, max_speed_m_s=self.speed_m_s),
             limits=motions.limits(cell, cell.station.forces.transfer_n),
             reflexes=reflexes,
+            until={"near": reduce(and_, near)} if corner_m > 0.0 else {},
             timeout_s=motions.axis_timeout_s(travel_m, self.speed_m_s),
         )
 
@@ -114,7 +123,7 @@ class CloseBands(_BandMotion):
         return ["the bands are closed already"] if cell.bands is Bands.CLOSED else []
 
     async def _do(self, cell: StowCell, trace: Trace) -> str:
-        await self._through(cell, trace, self.positions_base_m)
+        await self._through(cell, trace, self.positions_base_m, corner_m=_CORNER_M)
         if self._pull_n(cell) > self.most_pull_n:
             trace.data["hooked_n"] = self._pull_n(cell)
             await self._through(cell, trace, tuple(reversed(self.positions_base_m[:-1])) or self.positions_base_m)

@@ -30,6 +30,10 @@ _NEAR_M = 0.004
 """Contact this close to where it goes is harmless."""
 _BACK_IN_M = 0.015
 _CLOSE_SPEED_M_S = 0.10
+_RESISTS_SHARE = 0.4
+"""Of the force limit: what a push may feel; hard things behind a soft one add as much again before the tool stands."""
+_LEAVE_M = 0.030
+"""Way off an item's end that the belts have lost."""
 _STAND_M_S, _STAND_S = 0.02, 0.2
 """Belts that run slower than this for so long do not follow their drive."""
 
@@ -49,7 +53,7 @@ class EjectItem(Primitive):
     max_time_s: float = Field(default=4.0, gt=0.1, le=20.0, description="After this the item is jammed.")
     follow_m: float = Field(default=0.018, ge=0.0, le=0.05, description="The mouth pushes after the item by this.")
     narrow_by_m: float = Field(default=0.008, gt=0.0, le=0.05, description="The paddles close by this to push.")
-    follow_m_s: float = Field(default=0.08, gt=0.0, le=0.15)
+    follow_m_s: float = Field(default=0.04, gt=0.0, le=0.15)
     open_by_m: float = Field(default=0.006, ge=0.0, le=0.05, description="The paddles open by this to let go.")
     open_force_n: float = Field(default=10.0, gt=1.0, le=40.0, description="Force of the opening paddles, at most.")
 
@@ -92,19 +96,26 @@ class EjectItem(Primitive):
             outcome = await self._run_out(cell, trace)
         if outcome.name == _STALLED:
             trace.fail(f"stalled: the belts push with {-outcome.value:.0f} N, but the item meets something")
-        if outcome.name == _SLIPPED:
+        # A soft tail may hang at the mouth when the belts have lost it: then it is pushed in as well.
+        tail = outcome.name == _SLIPPED and cell.session.state.signal(SlowSignal.ITEM_IN_PADDLES) < 0.5
+        if outcome.name == _SLIPPED and not tail:
             trace.fail(f"slipped: the belts run, but the item does not leave with {cell.held.grip_force_n:.0f} N on it")
         trace.data["belt_time_s"] = sum(o.duration_s for o in trace.outcomes)
-        weight_n = self._half_weight_n(cell)
+        wide_m, weight_n = cell.opening_m + self.open_by_m, self._half_weight_n(cell)
+        if not tail:
+            cell.place_item(ItemPlace.BIN)
+        followed = self.follow_m > 0.0 and await self._follow(cell, trace, wide_m)
+        if tail and not followed:
+            trace.fail("slipped: the belts have lost the item, and its end hangs at the mouth")
         cell.place_item(ItemPlace.BIN)
-        opening_m = cell.opening_m + self.open_by_m
-        followed = self.follow_m > 0.0 and await self._follow(cell, trace)
         if self.open_by_m > 0.0 and not followed:
-            await open_paddles(
-                cell, trace, opening_m, force_n=self.force_limit(cell), weight_n=weight_n,
-                axis_force_n=self.open_force_n,
-            )  # fmt: skip
+            await self._open(cell, trace, wide_m, weight_n)
         return f"{sku} left the belts after {trace.data['belt_time_s']:.1f} s"
+
+    async def _open(self, cell: StowCell, trace: Trace, opening_m: float, weight_n: float) -> None:
+        await open_paddles(
+            cell, trace, opening_m, force_n=self.force_limit(cell), weight_n=weight_n, axis_force_n=self.open_force_n
+        )
 
     async def _run_out(self, cell: StowCell, trace: Trace) -> Outcome:
         """Run the belts until the mouth is clear, the item meets something, or it does not come."""
@@ -132,35 +143,47 @@ class EjectItem(Primitive):
         grip_n = min(_SQUEEZE_MORE * cell.held.grip_force_n, max(most_n, cell.held.grip_force_n))
         cell.held = replace(cell.held, grip_force_n=grip_n)
 
-    async def _follow(self, cell: StowCell, trace: Trace) -> bool:
-        """Close behind the item and push it; a blade that stands in the bin stays where it is.
+    async def _follow(self, cell: StowCell, trace: Trace, wide_m: float) -> bool:
+        """Close behind the item and push it. An end that is still between the paddles is left first: open, back, close.
 
-        Returns False when the paddles could not close: the item's end is still between them.
+        Returns False when that did not free it.
         """
-        limit_n = self.force_limit(cell)
-        narrow = motions.target(cell, Axis.SQUEEZE, cell.opening_m - self.narrow_by_m, _CLOSE_SPEED_M_S)
+        way_m = self.follow_m
+        if not await self._close(cell, trace, wide_m):
+            await self._open(cell, trace, wide_m, 0.0)
+            if await self._along(cell, trace, -_LEAVE_M, "leave the item's end", 2.0 * self.follow_m_s):
+                return False
+            way_m += _LEAVE_M
+            if not await self._close(cell, trace, wide_m):
+                return False
+        begin = cell.session.state.X_base_tool_cmd
+        await self._along(cell, trace, way_m, "push after the item", self.follow_m_s)
+        trace.data["followed_m"] = motions.distance_m(begin, cell.session.state.X_base_tool_cmd)
+        return trace.data["followed_m"] > way_m - 0.5 * self.follow_m
+
+    async def _close(self, cell: StowCell, trace: Trace, wide_m: float) -> bool:
+        """Close the paddles behind the item; False when something is between them."""
         between = ((axis(Axis.SQUEEZE).force < -0.6 * self.open_force_n) & (time > 0.15)).for_(0.03)
         closing = Segment(
             name="close behind the item",
-            squeeze=narrow,
-            limits=motions.limits(cell, limit_n, axis_force={Axis.SQUEEZE: 2.0 * self.open_force_n}),
+            squeeze=motions.target(cell, Axis.SQUEEZE, wide_m - self.open_by_m - self.narrow_by_m, _CLOSE_SPEED_M_S),
+            limits=motions.limits(cell, self.force_limit(cell), axis_force={Axis.SQUEEZE: 2.0 * self.open_force_n}),
             until={"between": between},
             payload=cell.payload,
-            timeout_s=motions.axis_timeout_s(self.narrow_by_m, _CLOSE_SPEED_M_S),
+            timeout_s=motions.axis_timeout_s(self.narrow_by_m + self.open_by_m, _CLOSE_SPEED_M_S),
         )
-        outcome = await trace.run([closing], accept=("between",))
-        if outcome.name == "between":
-            return False
+        return (await trace.run([closing], accept=("between",))).name != "between"
+
+    async def _along(self, cell: StowCell, trace: Trace, way_m: float, name: str, speed_m_s: float) -> str:
+        """Move the mouth along its x until something resists; a blade that stands in the bin stays where it is."""
+        limit_n = self.force_limit(cell)
         X = cell.session.state.X_base_tool_cmd
-        begin = X.copy()
-        X[:3, 3] += self.follow_m * X[:3, 0]
-        await motions.move_line(
-            trace, X, name="push after the item", speed_m_s=self.follow_m_s, force_n=limit_n, accept=("resisted",),
-            until={"resisted": (abs(ft.force.x) > 0.5 * limit_n).for_(0.01)}, contact_stiffness_n_m=2000.0,
-            blade=motions.target(cell, Axis.BLADE, cell.blade_m - self.follow_m, self.follow_m_s),
+        X[:3, 3] += way_m * X[:3, 0]
+        return await motions.move_line(
+            trace, X, name=name, speed_m_s=speed_m_s, force_n=limit_n, accept=("resisted",),
+            until={"resisted": (abs(ft.force.x) > _RESISTS_SHARE * limit_n).for_(0.003)}, contact_stiffness_n_m=2000.0,
+            blade=motions.target(cell, Axis.BLADE, cell.blade_m - way_m, speed_m_s) if cell.blade_m > 0.01 else None,
         )  # fmt: skip
-        trace.data["followed_m"] = motions.distance_m(begin, cell.session.state.X_base_tool_cmd)
-        return True
 
     def _half_weight_n(self, cell: StowCell) -> float:
         return 0.5 * cell.held.mass_kg * _GRAVITY_M_S2 if cell.held else 0.0

@@ -30,7 +30,7 @@ class Approach(Primitive):
 
     waypoints_rad: tuple[Joints, ...] = Field(min_length=1, description="Joint path to in front of the bin.")
     X_base_tool_mouth: Matrix = Field(description="Tool at the bin's mouth.")
-    speed_m_s: float = Field(default=0.12, gt=0.0, le=0.5, description="Of the straight line.")
+    speed_m_s: float = Field(default=0.16, gt=0.0, le=0.5, description="Of the straight line.")
     speed_scale: float = Field(default=0.8, gt=0.0, le=1.0, description="Of the joint path.")
     last_m: float = Field(default=0.025, ge=0.0, le=0.2, description="The last piece of the line, gone slowly.")
     last_speed_m_s: float = Field(default=0.04, gt=0.0, le=0.2)
@@ -164,7 +164,7 @@ class Retract(Primitive):
     max_unpress_m: float = Field(default=0.008, ge=0.0, le=0.03, description="Sideways, against the sweep.")
     blade_speed_m_s: float = Field(default=0.25, gt=0.0, le=0.4)
     blade_force_n: float = Field(default=30.0, gt=1.0, le=40.0, description="|force| of the blade's drive, at most.")
-    speed_m_s: float = Field(default=0.20, gt=0.0, le=0.5, description="Of the way back.")
+    speed_m_s: float = Field(default=0.26, gt=0.0, le=0.5, description="Of the way back.")
     snag_n: float = Field(default=12.0, gt=1.0, le=50.0, description="|F| on the way back that counts as a snag.")
 
     def check(self, cell: StowCell) -> list[str]:

@@ -185,7 +185,7 @@ class ReceiveItem(Primitive):
         if cell.held and cell.session.state.signal(SlowSignal.ITEM_IN_PADDLES) < 0.5:
             cell.lose_item()
         if cell.held is None:
-            return await self._leave(cell, trace, X_grasp)
+            return None if cell.stowed else await self._leave(cell, trace, X_grasp)
         X_lifted = X_grasp.copy()
         X_lifted[2, 3] += self.lift_m
         here = cell.session.state.X_base_tool_cmd
