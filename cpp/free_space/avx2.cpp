@@ -66,6 +66,9 @@ struct Avx2 {
     half_spread(static_cast<std::uint32_t>(word), pixels);
     half_spread(static_cast<std::uint32_t>(word >> 32), pixels + 32);
   }
+  static void spread_first(Word word, Index pixel_count, std::uint8_t* pixels) {
+    for (Index x = 0; x < pixel_count; ++x) pixels[x] = (word >> x) & 1;
+  }
 
  private:
   static Bits first(Index words) {

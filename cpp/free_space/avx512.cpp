@@ -6,6 +6,9 @@
 namespace podhand::free_space {
 namespace {
 
+/// Images and maps are larger than the second-level cache, and the processor's own prefetching stops at every page.
+constexpr int kAheadOfLoads = 2048, kAheadOfStores = 1024;
+
 struct Avx512 {
   static constexpr Index kWords = 8;
   using Bits = __m512i;
@@ -30,6 +33,7 @@ struct Avx512 {
   static Word total(Bits a) { return static_cast<Word>(_mm512_reduce_add_epi64(a)); }
 
   static Word zeros_of(const std::uint8_t* pixels) {
+    __builtin_prefetch(reinterpret_cast<const char*>(reinterpret_cast<std::uintptr_t>(pixels) + kAheadOfLoads));
     const Bits bytes = _mm512_loadu_si512(pixels);
     return _mm512_testn_epi8_mask(bytes, bytes);
   }
@@ -43,7 +47,11 @@ struct Avx512 {
     return word;
   }
   static void spread(Word word, std::uint8_t* pixels) {
-    _mm512_storeu_si512(pixels, _mm512_maskz_set1_epi8(word, 1));
+    __builtin_prefetch(pixels + kAheadOfStores, 1);
+    _mm512_storeu_si512(pixels, _mm512_maskz_mov_epi8(word, _mm512_set1_epi8(1)));
+  }
+  static void spread_first(Word word, Index pixel_count, std::uint8_t* pixels) {
+    _mm512_mask_storeu_epi8(pixels, ~Word{0} >> (kWordBits - pixel_count), _mm512_maskz_set1_epi8(word, 1));
   }
 
  private:

@@ -87,7 +87,7 @@ struct MaskWork {
 Index work_words(Size image, Index height, Index bins) {
   const Index stride = (image.w + kWordBits - 1) / kWordBits;
   const Index areas = 6 * (kSlackWords + 8);
-  return areas + image.h * stride + height * stride + stride + std::max<Index>(256, stride) + bins * (stride + 24);
+  return areas + std::max(image.h, 2 * height) * stride + height * stride + stride + std::max<Index>(256, stride) + bins * (stride + 24);
 }
 
 Size places_of(Size image, Size shape) {

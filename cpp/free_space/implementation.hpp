@@ -21,7 +21,7 @@ namespace {
 [[nodiscard]] constexpr Word low_bits(Index n) { return ~Word{0} >> (kWordBits - n); }
 
 /// Rows are worked on in groups that stay in the first-level cache.
-inline constexpr Index kGroupWords = 192;
+inline constexpr Index kGroupWords = 128;
 /// Shapes lower than this are eroded row by row: van Herk would work on tiny blocks.
 inline constexpr Index kLowShape = 8;
 
@@ -75,7 +75,7 @@ template <class V>
 void unpack_row(const Word* words, Index cols, std::uint8_t* pixels) {
   const Index full = cols / kWordBits;
   for (Index j = 0; j < full; ++j) V::spread(words[j], pixels + kWordBits * j);
-  for (Index x = full * kWordBits; x < cols; ++x) pixels[x] = (words[full] >> (x % kWordBits)) & 1;
+  if (const Index rest = cols % kWordBits) V::spread_first(words[full], rest, pixels + kWordBits * full);
 }
 
 template <class V>
@@ -88,20 +88,24 @@ void unpack(const Bits& bits, std::uint8_t* pixels) {
 /// Rows that are packed already.
 struct PackedRows {
   const Word* words;
-  const Word* until(Index /*row*/) { return words; }
+  Index stride;
+
+  /// Where row `first` is, and all rows after it.
+  const Word* get(Index first, Index /*end*/) { return words + first * stride; }
 };
 
-/// Rows that are packed when they are first needed, so that packing and eroding share the caches.
+/// Rows that are packed when they are first needed, into a ring of few rows that stays in the caches.
 template <class V>
 struct ImageRows {
   const std::uint8_t* pixels;
-  Index cols, stride;
+  Index cols, stride, ring;
   Word* words;
   Index packed = 0;
 
-  const Word* until(Index row) {
-    for (; packed < row; ++packed) pack_row<V>(pixels + packed * cols, cols, words + packed * stride);
-    return words;
+  /// Rows first .. end, which the ring holds one after the other.
+  const Word* get(Index first, Index end) {
+    for (; packed < end; ++packed) pack_row<V>(pixels + packed * cols, cols, words + packed % ring * stride);
+    return words + first % ring * stride;
   }
 };
 
@@ -127,7 +131,8 @@ struct GridSink {
     const Word last = low_bits(cols - (to_stride - 1) * kWordBits);
     for (Index r = 0; r < rows; ++r) {
       Word* to = out + (y + r) * to_stride;
-      for (Index j = 0; j < to_stride; ++j) to[j] = words[r * stride + j];
+      // What runs over the row's end is written again with the next row, or lies behind the last.
+      for (Index j = 0; j < to_stride; j += V::kWords) V::store(to + j, V::load(words + r * stride + j));
       to[to_stride - 1] &= last;
     }
   }
@@ -264,26 +269,33 @@ class ColumnBlock {
 
   /// Take the block's own rows: from each of them to the block's last.
   void begin(const Word* block) {
-    block_ = block;
-    for_each_strip<V>(stride_, [this](Index j, auto access) {
+    for_each_strip<V>(stride_, [suffix = suffix_, prefix = prefix_, block, height = height_, stride = stride_](
+                                   Index j, auto access) {
       auto a = V::ones();
-      access.store(prefix_ + j, a);
-      for (Index r = height_ - 1; r >= 0; --r) {
-        a = V::both(a, access.load(block_ + r * stride_ + j));
-        access.store(suffix_ + r * stride_ + j, a);
+      access.store(prefix + j, a);
+      const Word* from = block + (height - 1) * stride + j;
+      Word* to = suffix + (height - 1) * stride + j;
+      for (Index r = height; r > 0; --r, from -= stride, to -= stride) {
+        a = V::both(a, access.load(from));
+        access.store(to, a);
       }
     });
   }
 
-  /// Places `first` .. `first + count` of the block, in turn; needs rows up to first + count + height - 1.
-  void take(Index first, Index count, Word* out) {
-    for_each_strip<V>(stride_, [this, first, count, out](Index j, auto access) {
-      auto prefix = access.load(prefix_ + j);
-      for (Index r = first; r < first + count; ++r) {
-        if (r > 0) prefix = V::both(prefix, access.load(block_ + (height_ - 1 + r) * stride_ + j));
-        access.store(out + (r - first) * stride_ + j, V::both(prefix, access.load(suffix_ + r * stride_ + j)));
+  /// Places `first` .. `first + count` of the block, in turn; `after` are the rows after the block.
+  void take(const Word* after, Index first, Index count, Word* out) {
+    const Word* below = after + (first - 1) * stride_;
+    const Word* suffix = suffix_ + first * stride_;
+    // The first place is the block itself: no row below belongs to it.
+    const Index skip = first == 0 ? 1 : 0;
+    for_each_strip<V>(stride_, [=, prefix_row = prefix_, stride = stride_](Index j, auto access) {
+      auto prefix = access.load(prefix_row + j);
+      if (skip) access.store(out + j, access.load(suffix + j));
+      for (Index at = j + skip * stride, end = j + count * stride; at < end; at += stride) {
+        prefix = V::both(prefix, access.load(below + at));
+        access.store(out + at, V::both(prefix, access.load(suffix + at)));
       }
-      access.store(prefix_ + j, prefix);
+      access.store(prefix_row + j, prefix);
     });
   }
 
@@ -291,7 +303,6 @@ class ColumnBlock {
   Index height_, stride_;
   Word* suffix_;
   Word* prefix_;
-  const Word* block_ = nullptr;
 };
 
 /// And of `height` rows, for few of them.
@@ -316,8 +327,8 @@ void erode(Rows& rows, Index row_count, Index stride, Size shape, Work work, Sin
   if (shape.h < kLowShape) {
     for (Index y = 0; y < places; y += group) {
       const Index count = least(group, places - y);
-      const Word* from = rows.until(y + count + shape.h - 1);
-      erode_low<V>(from + y * stride, count * stride, stride, shape.h, eroded);
+      const Word* from = rows.get(y, y + count + shape.h - 1);
+      erode_low<V>(from, count * stride, stride, shape.h, eroded);
       finish(y, count);
     }
     return;
@@ -325,11 +336,11 @@ void erode(Rows& rows, Index row_count, Index stride, Size shape, Work work, Sin
   ColumnBlock<V> block(shape.h, stride, work);
   for (Index top = 0; top < places; top += shape.h) {
     const Index in_block = least(shape.h, places - top);
-    block.begin(rows.until(top + shape.h) + top * stride);
+    const Index after = top + shape.h;
+    block.begin(rows.get(top, after));
     for (Index r = 0; r < in_block; r += group) {
       const Index count = least(group, in_block - r);
-      rows.until(top + shape.h - 1 + r + count);
-      block.take(r, count, eroded);
+      block.take(rows.get(after, after - 1 + r + count), r, count, eroded);
       finish(top + r, count);
     }
   }
@@ -339,21 +350,23 @@ template <class V>
 void image_to_map(const std::uint8_t* pixels, Size image, Size shape, Word* work_area, std::uint8_t* map) {
   const Index stride = words_for(image.w);
   Work work(work_area);
-  ImageRows<V> rows{pixels, image.w, stride, work.take(image.h * stride)};
+  // A block of places and the rows after it are two halves of the ring.
+  const Index ring = shape.h < kLowShape ? image.h : 2 * shape.h;
+  ImageRows<V> rows{pixels, image.w, stride, ring, work.take(ring * stride)};
   MapSink<V> sink{map, image.w - shape.w + 1};
   erode<V>(rows, image.h, stride, shape, work, sink);
 }
 
 template <class V>
 void bits_to_map(const Bits& bits, Size shape, Word* work, std::uint8_t* map) {
-  PackedRows rows{bits.words};
+  PackedRows rows{bits.words, bits.stride};
   MapSink<V> sink{map, bits.cols - shape.w + 1};
   erode<V>(rows, bits.rows, bits.stride, shape, Work(work), sink);
 }
 
 template <class V>
 void bits_to_bits(const Bits& bits, Size shape, Word* work, Word* out) {
-  PackedRows rows{bits.words};
+  PackedRows rows{bits.words, bits.stride};
   GridSink<V> sink{out, bits.cols - shape.w + 1};
   erode<V>(rows, bits.rows, bits.stride, shape, Work(work), sink);
 }
@@ -395,7 +408,7 @@ void count(const Bits& bits, List<Bin> bins, List<Size> sizes, const Index* by_w
     for (Index b = 0; b < bins.count; ++b) {
       places[b] = places_in<V>(bins.items[b], shape, masks + b * mask_words);
     }
-    PackedRows rows{grown};
+    PackedRows rows{grown, bits.stride};
     CountSink<V> sink{places, bins.count, counts + by_width[n], sizes.count};
     erode<V>(rows, bits.rows, bits.stride, {shape.h, 1}, work, sink);
   }

@@ -53,6 +53,9 @@ struct Neon {
       vst1q_u8(pixels + 16 * k, vandq_u8(vtstq_u8(bytes, bits()), vdupq_n_u8(1)));
     }
   }
+  static void spread_first(Word word, Index pixel_count, std::uint8_t* pixels) {
+    for (Index x = 0; x < pixel_count; ++x) pixels[x] = (word >> x) & 1;
+  }
 
  private:
   static uint8x16_t bits() {

@@ -43,6 +43,9 @@ struct Portable {
   static void spread(Word word, std::uint8_t* pixels) {
     for (int x = 0; x < 64; ++x) pixels[x] = (word >> x) & 1;
   }
+  static void spread_first(Word word, Index pixel_count, std::uint8_t* pixels) {
+    for (Index x = 0; x < pixel_count; ++x) pixels[x] = (word >> x) & 1;
+  }
 };
 
 }  // namespace
