@@ -112,16 +112,22 @@ py::array placements_mask(const py::object& occupancy, const Mask& mask, const p
   return map;
 }
 
+/// The caller's grid for results.
+BitGrid& grid_result(const py::object& out) {
+  if (py::isinstance<BitGrid>(out)) return out.cast<BitGrid&>();
+  throw fs::Refusal("out: got " + described(out) + ", needs a BitGrid");
+}
+
 py::object grid_placements(const BitGrid& grid, Index h, Index w, const py::object& out) {
   if (out.is_none()) return py::cast(fs::placements(grid, Size{h, w}));
-  auto& to = out.cast<BitGrid&>();
+  BitGrid& to = grid_result(out);
   unlocked([&] { fs::placements(grid, Size{h, w}, to); });
   return out;
 }
 
 py::object grid_placements_mask(const BitGrid& grid, const Mask& mask, const py::object& out) {
   py::object to = out.is_none() ? py::cast(BitGrid(fs::places_of(grid.size(), mask.size()))) : out;
-  auto& places = to.cast<BitGrid&>();
+  BitGrid& places = grid_result(to);
   unlocked([&] { fs::placements(grid, mask, places); });
   return to;
 }
