@@ -38,7 +38,7 @@ def pod_scene(h: int, w: int, seed: int = 20250507) -> ByteArray:
     for y, x in ((r * bin_h, c * bin_w) for r in range(BIN_ROWS) for c in range(BIN_COLS)):
         floor, left = y + bin_h - wall, x + wall
         occupied[floor : floor + wall, x : x + bin_w] = 1
-        occupied[y : y + bin_h, x : left] = 1
+        occupied[y : y + bin_h, x:left] = 1
         while left < x + bin_w - bin_w // 8:
             width = int(random.integers(bin_w // 20, bin_w // 3))
             height = int(random.integers(bin_h // 5, int(0.9 * bin_h)))
@@ -119,9 +119,7 @@ def _measured(name: str, ours: Call, peers: Mapping[str, Call], limit: Call, rou
 
 
 def _timed(name: str, ours: Call, peers: Mapping[str, Call], limit: Call, rounds: int) -> Measurement:
-    return measure(
-        name, ours, peers, n=OUR_CALLS, rounds=rounds, clock=time.thread_time_ns, limit=limit, least_calls=3
-    )
+    return measure(name, ours, peers, n=OUR_CALLS, rounds=rounds, clock=time.thread_time_ns, limit=limit, least_calls=3)
 
 
 def _copy(size: int) -> Callable[[], object]:

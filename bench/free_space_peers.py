@@ -38,13 +38,15 @@ def rectangle_peers(occupied: ByteArray, h: int, w: int) -> dict[str, Call]:
 
     def minimum_filter() -> ByteArray:
         scipy.ndimage.minimum_filter(free, (h, w), output=around, mode="constant")
-        return around[h // 2 : h // 2 + places_h, w // 2 : w // 2 + places_w]
+        return np.asarray(around[h // 2 : h // 2 + places_h, w // 2 : w // 2 + places_w])
 
     peers: dict[str, Call] = {
         "numba_runs": lambda: _numba_runs(occupied, h, w, run),
         "numba_area_table": lambda: _numba_area_table(occupied, h, w, sat),
         "numpy_doubling": lambda: _doubling(_doubling(occupied, h, 0), w, 1) == 0,
-        "python_big_int": lambda: _unpacked(_big_int_erosion(_packed(occupied), occupied.shape[1], h, w), occupied, h, w),
+        "python_big_int": lambda: _unpacked(
+            _big_int_erosion(_packed(occupied), occupied.shape[1], h, w), occupied, h, w
+        ),
         "scipy_minimum_filter": minimum_filter,
     }
     return {**_erode(free, np.ones((h, w), np.uint8)), **peers}
@@ -63,9 +65,7 @@ def mask_peers(occupied: ByteArray, mask: BoolArray) -> dict[str, Call]:
     free, values = (occupied == 0).astype(np.uint8), occupied.astype(np.float32)
     weights = mask.astype(np.float32)
     turned = np.ascontiguousarray(weights[::-1, ::-1])
-    peers: dict[str, Call] = {
-        "scipy_fftconvolve": lambda: scipy.signal.fftconvolve(values, turned, "valid") < 0.5
-    }
+    peers: dict[str, Call] = {"scipy_fftconvolve": lambda: scipy.signal.fftconvolve(values, turned, "valid") < 0.5}
     cv2 = opencv()
     if cv2 is not None:
         peers["cv2_match_template"] = lambda: cv2.matchTemplate(values, weights, cv2.TM_CCORR) < 0.5

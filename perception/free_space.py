@@ -1,8 +1,8 @@
 """Where a shape fits into an occupancy image: every place is looked at, exactly, one bit per pixel.
 
 Images are C-contiguous arrays ``(h, w)``, y down and x right, of at most 32768 pixels each way. A shape's place is
-``(y, x)`` of its upper left corner; a map of places has shape ``(image_h - h + 1, image_w - w + 1)``. All functions take
-an occupancy image (``uint8`` or ``bool``, nonzero = occupied) or a ``BitGrid`` made from it once.
+``(y, x)`` of its upper left corner; a map of places has shape ``(image_h - h + 1, image_w - w + 1)``. All functions
+take an occupancy image (``uint8`` or ``bool``, nonzero = occupied) or a ``BitGrid`` made from it once.
 
 Everything that cannot be used (wrong shape or type, a shape larger than the image, sizes below 1, bins outside the
 image, NaN) is a ``PerceptionError`` that says what came and what is allowed. See docs/free-space.md for how it works.
@@ -129,7 +129,9 @@ def item_and_blade(item: tuple[int, int], blade: tuple[int, int], lip: tuple[int
     sizes = {"item": item, "blade": blade, "lip": lip}
     for name, (h, w) in sizes.items():
         if h < 0 or w < 0 or (name == "item" and min(h, w) < 1):
-            raise PerceptionError(f"{name}: got {h} x {w} pixels (h x w), must not be negative, the item at least 1 x 1")
+            raise PerceptionError(
+                f"{name}: got {h} x {w} pixels (h x w), must not be negative, the item at least 1 x 1"
+            )
     width = max(w for _, w in sizes.values())
     pixels = np.zeros((item[0] + max(blade[0], lip[0]), width), np.bool_)
     for name, (h, w) in sizes.items():

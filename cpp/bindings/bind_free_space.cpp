@@ -45,8 +45,8 @@ const T* pixels_of(const py::handle& value, const char* name, const char* wanted
       return static_cast<const T*>(array.data());
     }
   }
-  throw fs::Refusal(std::string(name) + ": got " + described(value) + ", needs a C-contiguous array (h, w) of " + wanted +
-                    ", 1.." + std::to_string(fs::kMaxSide) + " pixels each; see numpy.ascontiguousarray");
+  throw fs::Refusal(std::string(name) + ": got " + described(value) + ", needs a C-contiguous array (h, w) of " +
+                    wanted + ", 1.." + std::to_string(fs::kMaxSide) + " pixels each; see numpy.ascontiguousarray");
 }
 
 const std::uint8_t* occupancy_of(const py::handle& value, Size& size) {
@@ -180,8 +180,8 @@ py::tuple best_places(const BitGrid& free_places, const py::object& cost, Index 
 }
 
 template <typename From, typename To>
-py::array windows(void (*operation)(const From*, Size, Size, To*), const py::object& values, const char* wanted, Index h,
-                  Index w, const py::object& out) {
+py::array windows(void (*operation)(const From*, Size, Size, To*), const py::object& values, const char* wanted,
+                  Index h, Index w, const py::object& out) {
   Size image;
   const From* from = pixels_of<From>(values, "values", wanted, image);
   auto found = result<To>(out, fs::places_of(image, {h, w}));
@@ -228,7 +228,8 @@ void bind_free_space(py::module_& module) {
   py::register_exception_translator(&translate);
   py::class_<BitGrid>(module, "BitGrid", "One bit per pixel, 1 = free; see podhand/free_space.hpp.")
       .def(py::init(&grid_of), py::arg("occupancy"), "From (h, w) uint8 or bool, nonzero = occupied.")
-      .def_static("all_occupied", [](Index h, Index w) { return BitGrid({h, w}); }, py::arg("h"), py::arg("w"))
+      .def_static(
+          "all_occupied", [](Index h, Index w) { return BitGrid({h, w}); }, py::arg("h"), py::arg("w"))
       .def_property_readonly("shape", [](const BitGrid& g) { return std::pair(g.size().h, g.size().w); })
       .def("count", &BitGrid::count, "Return the number of free pixels.")
       .def("to_array", &to_array, "Return (h, w) uint8, 1 = free.")
@@ -238,16 +239,16 @@ void bind_free_space(py::module_& module) {
   py::class_<Mask>(module, "Mask", "A shape of any form, prepared for placements_mask.")
       .def(py::init(&mask_of), py::arg("shape"), "From (h, w) uint8 or bool, nonzero = belongs to the shape.")
       .def_property_readonly("shape", [](const Mask& m) { return std::pair(m.size().h, m.size().w); })
-      .def_property_readonly("rectangles",
-                             [](const Mask& m) {
-                               std::vector<std::array<Index, 4>> all;
-                               for (const fs::Piece& piece : m.pieces()) {
-                                 const fs::Level& level = m.levels()[static_cast<std::size_t>(piece.level)];
-                                 all.push_back({piece.dy, piece.dx, Index{1} << level.log_rows,
-                                                Index{1} << level.log_cols});
-                               }
-                               return all;
-                             })
+      .def_property_readonly(
+          "rectangles",
+          [](const Mask& m) {
+            std::vector<std::array<Index, 4>> all;
+            for (const fs::Piece& piece : m.pieces()) {
+              const fs::Level& level = m.levels()[static_cast<std::size_t>(piece.level)];
+              all.push_back({piece.dy, piece.dx, Index{1} << level.log_rows, Index{1} << level.log_cols});
+            }
+            return all;
+          })
       .def_property_readonly("kinds", [](const Mask& m) { return m.levels().size(); });
   module.def("depth_planes", &depth_planes, py::arg("depth_m"), py::arg("need_m"));
   module.def("placements", &placements, py::arg("occupancy"), py::arg("h"), py::arg("w"), py::kw_only(),

@@ -54,8 +54,8 @@ std::vector<PieceRead> reads_of(const BitGrid& grid, const Mask& mask, Word* are
   std::vector<LevelImage> images;
   for (const Level& level : mask.levels()) {
     const bool down = level.log_rows > 0;
-    const Index shift = down ? (Index{1} << (level.log_rows - 1)) * grid.stride() * kWordBits
-                             : (Index{1} << level.log_cols) / 2;
+    const Index shift =
+        down ? (Index{1} << (level.log_rows - 1)) * grid.stride() * kWordBits : (Index{1} << level.log_cols) / 2;
     const Index made = static_cast<Index>(images.size());
     images.push_back({made == 0 ? const_cast<Word*>(grid.words()) : area + (made - 1) * room, level.parent, shift});
   }
@@ -87,7 +87,8 @@ struct MaskWork {
 Index work_words(Size image, Index height, Index bins) {
   const Index stride = (image.w + kWordBits - 1) / kWordBits;
   const Index areas = 6 * (kSlackWords + 8);
-  return areas + std::max(image.h, 2 * height) * stride + height * stride + stride + std::max<Index>(256, stride) + bins * (stride + 24);
+  return areas + std::max(image.h, 2 * height) * stride + height * stride + stride + std::max<Index>(256, stride) +
+         bins * (stride + 24);
 }
 
 Size places_of(Size image, Size shape) {
@@ -138,7 +139,8 @@ void count(const BitGrid& grid, std::span<const Bin> bins, std::span<const Size>
   Index tallest = 1;
   for (std::size_t n = 0; n < sizes.size(); ++n) {
     if (sizes[n].h < 1 || sizes[n].w < 1) {
-      throw Refusal("sizes[" + std::to_string(n) + "]: got " + in_words(sizes[n]) + " pixels (h x w), each must be at least 1");
+      throw Refusal("sizes[" + std::to_string(n) + "]: got " + in_words(sizes[n]) +
+                    " pixels (h x w), each must be at least 1");
     }
     tallest = std::max(tallest, std::min(sizes[n].h, grid.size().h));
   }
@@ -204,7 +206,9 @@ std::vector<Place> best_places(const BitGrid& free_places, const float* cost, In
   for (Index y = 0; y < size.h; ++y) rows.push_back(best_of(left, cost, y));
   std::vector<Place> found;
   while (static_cast<Index>(found.size()) < k) {
-    const auto better = [](const RowBest& a, const RowBest& b) { return b.x < 0 ? a.x >= 0 : a.x >= 0 && a.cost < b.cost; };
+    const auto better = [](const RowBest& a, const RowBest& b) {
+      return b.x < 0 ? a.x >= 0 : a.x >= 0 && a.cost < b.cost;
+    };
     const auto best = std::min_element(rows.begin(), rows.end(), better);
     if (best->x < 0) break;
     const Index y = best - rows.begin(), x = best->x;

@@ -14,8 +14,8 @@ constexpr std::align_val_t kCacheLine{64};
 
 Size checked(Size size) {
   if (size.h >= 1 && size.w >= 1 && size.h <= kMaxSide && size.w <= kMaxSide) return size;
-  throw Refusal("image: got " + std::to_string(size.h) + " x " + std::to_string(size.w) + " pixels (h x w), allowed 1.." +
-                std::to_string(kMaxSide) + " each");
+  throw Refusal("image: got " + std::to_string(size.h) + " x " + std::to_string(size.w) +
+                " pixels (h x w), allowed 1.." + std::to_string(kMaxSide) + " each");
 }
 
 }  // namespace
@@ -31,9 +31,7 @@ Buffer::Buffer(const Buffer& other) : Buffer(other.size_) {
 void Buffer::Free::operator()(Word* words) const noexcept { ::operator delete(words, kCacheLine); }
 
 BitGrid::BitGrid(Size size)
-    : size_(checked(size)),
-      stride_((size.w + kWordBits - 1) / kWordBits),
-      buffer_(size.h * stride_ + kSlackWords) {
+    : size_(checked(size)), stride_((size.w + kWordBits - 1) / kWordBits), buffer_(size.h * stride_ + kSlackWords) {
   std::memset(buffer_.data(), 0, static_cast<std::size_t>(buffer_.size()) * sizeof(Word));
 }
 

@@ -222,13 +222,25 @@ template <class V>
 void erode_along(Word* words, Index count, Index width) {
   const Doublings<V> doublings(least(width, kWordBits));
   switch (doublings.count) {
-    case 0: break;
-    case 1: erode_narrow<V, 1>(words, words, count, doublings); break;
-    case 2: erode_narrow<V, 2>(words, words, count, doublings); break;
-    case 3: erode_narrow<V, 3>(words, words, count, doublings); break;
-    case 4: erode_narrow<V, 4>(words, words, count, doublings); break;
-    case 5: erode_narrow<V, 5>(words, words, count, doublings); break;
-    default: erode_narrow<V, 6>(words, words, count, doublings);
+    case 0:
+      break;
+    case 1:
+      erode_narrow<V, 1>(words, words, count, doublings);
+      break;
+    case 2:
+      erode_narrow<V, 2>(words, words, count, doublings);
+      break;
+    case 3:
+      erode_narrow<V, 3>(words, words, count, doublings);
+      break;
+    case 4:
+      erode_narrow<V, 4>(words, words, count, doublings);
+      break;
+    case 5:
+      erode_narrow<V, 5>(words, words, count, doublings);
+      break;
+    default:
+      erode_narrow<V, 6>(words, words, count, doublings);
   }
   for (Index done = kWordBits; done < width;) {
     const Index step = least(done, width - done);
@@ -269,17 +281,17 @@ class ColumnBlock {
 
   /// Take the block's own rows: from each of them to the block's last.
   void begin(const Word* block) {
-    for_each_strip<V>(stride_, [suffix = suffix_, prefix = prefix_, block, height = height_, stride = stride_](
-                                   Index j, auto access) {
-      auto a = V::ones();
-      access.store(prefix + j, a);
-      const Word* from = block + (height - 1) * stride + j;
-      Word* to = suffix + (height - 1) * stride + j;
-      for (Index r = height; r > 0; --r, from -= stride, to -= stride) {
-        a = V::both(a, access.load(from));
-        access.store(to, a);
-      }
-    });
+    for_each_strip<V>(
+        stride_, [suffix = suffix_, prefix = prefix_, block, height = height_, stride = stride_](Index j, auto access) {
+          auto a = V::ones();
+          access.store(prefix + j, a);
+          const Word* from = block + (height - 1) * stride + j;
+          Word* to = suffix + (height - 1) * stride + j;
+          for (Index r = height; r > 0; --r, from -= stride, to -= stride) {
+            a = V::both(a, access.load(from));
+            access.store(to, a);
+          }
+        });
   }
 
   /// Places `first` .. `first + count` of the block, in turn; `after` are the rows after the block.
@@ -371,7 +383,8 @@ void bits_to_bits(const Bits& bits, Size shape, Word* work, Word* out) {
   erode<V>(rows, bits.rows, bits.stride, shape, Work(work), sink);
 }
 
-// ------------------------------------------------------------------------------------------------ many sizes, many bins
+// ------------------------------------------------------------------------------------------------ many sizes, many
+// bins
 
 /// The places of a shape wholly inside a bin, cut out of the rows by masks.
 template <class V>

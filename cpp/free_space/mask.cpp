@@ -14,7 +14,7 @@
 namespace podhand::free_space {
 namespace {
 
-constexpr int kLogs = 8;          ///< sides up to 128
+constexpr int kLogs = 8;           ///< sides up to 128
 constexpr double kKindCost = 3.0;  ///< of making one more image, in rectangles read
 
 /// Number of marked pixels in any rectangle, by a summed-area table.
@@ -59,7 +59,8 @@ class Cover {
     for (Index i = 0; i < size_.h * size_.w; ++i) {
       while (left_[i]) take(best_over(i / size_.w, i % size_.w));
     }
-    std::stable_sort(pieces_.begin(), pieces_.end(), [this](const Piece& a, const Piece& b) { return area(a) > area(b); });
+    std::stable_sort(pieces_.begin(), pieces_.end(),
+                     [this](const Piece& a, const Piece& b) { return area(a) > area(b); });
   }
 
   std::vector<Level> kinds_;
@@ -71,7 +72,9 @@ class Cover {
     return pixels;
   }
 
-  [[nodiscard]] int area(const Piece& piece) const { return kinds_[piece.level].log_rows + kinds_[piece.level].log_cols; }
+  [[nodiscard]] int area(const Piece& piece) const {
+    return kinds_[piece.level].log_rows + kinds_[piece.level].log_cols;
+  }
 
   [[nodiscard]] Rectangle best_over(Index y, Index x) const {
     const AreaTable left(left_, size_);
@@ -80,8 +83,10 @@ class Cover {
       for (int cols = 0; cols < kLogs; ++cols) {
         const Index h = Index{1} << rows, w = Index{1} << cols;
         // The pixel is the first one left: a rectangle begins there, or further left, or further up.
-        for (Index back = 0; back < w && !judge({rows, cols, y, x - back, 0.0}, left, best); ++back) {}
-        for (Index up = 1; up < h && !judge({rows, cols, y - up, x, 0.0}, left, best); ++up) {}
+        for (Index back = 0; back < w && !judge({rows, cols, y, x - back, 0.0}, left, best); ++back) {
+        }
+        for (Index up = 1; up < h && !judge({rows, cols, y - up, x, 0.0}, left, best); ++up) {
+        }
       }
     }
     return best;
@@ -136,8 +141,8 @@ class Cover {
 
 Mask::Mask(const std::uint8_t* pixels, Size size) : size_(size) {
   if (size.h < 1 || size.w < 1 || size.h > kMaxSide || size.w > kMaxSide) {
-    throw Refusal("mask: got " + std::to_string(size.h) + " x " + std::to_string(size.w) + " pixels (h x w), allowed 1.." +
-                  std::to_string(kMaxSide) + " each");
+    throw Refusal("mask: got " + std::to_string(size.h) + " x " + std::to_string(size.w) +
+                  " pixels (h x w), allowed 1.." + std::to_string(kMaxSide) + " each");
   }
   if (std::none_of(pixels, pixels + size.h * size.w, [](std::uint8_t pixel) { return pixel != 0; })) {
     throw Refusal("mask: no pixel of " + std::to_string(size.h) + " x " + std::to_string(size.w) +

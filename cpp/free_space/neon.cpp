@@ -29,9 +29,7 @@ struct Neon {
   }
   static Bits follow(Bits a, Bits behind) { return vextq_u64(a, behind, 1); }
   static Bits add(Bits a, Bits b) { return vaddq_u64(a, b); }
-  static Bits popcounts(Bits a) {
-    return vpaddlq_u32(vpaddlq_u16(vpaddlq_u8(vcntq_u8(vreinterpretq_u8_u64(a)))));
-  }
+  static Bits popcounts(Bits a) { return vpaddlq_u32(vpaddlq_u16(vpaddlq_u8(vcntq_u8(vreinterpretq_u8_u64(a))))); }
   static Word total(Bits a) { return vaddvq_u64(a); }
 
   static Word zeros_of(const std::uint8_t* pixels) {

@@ -259,14 +259,14 @@ SIZES = np.array([[2, 2]], np.int32)
         (lambda: free_space.placements(IMAGE, 0, 3), "got 0 x 3"),
         (lambda: free_space.placements(IMAGE, -1, 3), "got -1 x 3"),
         (lambda: BitGrid(IMAGE).placements(21, 1), "got 21 x 1"),
-        (lambda: free_space.placements(IMAGE.astype(np.int32), 1, 1), "shape (20, 30) of int32"),
+        (lambda: free_space.placements(IMAGE.astype(np.int32), 1, 1), "shape (20, 30) of int32"),  # type: ignore[arg-type]
         (lambda: free_space.placements(IMAGE[0], 1, 1), "needs a C-contiguous array (h, w)"),
         (lambda: free_space.placements(IMAGE[:, ::2], 1, 1), "numpy.ascontiguousarray"),
         (lambda: free_space.placements(np.zeros((0, 5), np.uint8), 1, 1), "shape (0, 5)"),
-        (lambda: free_space.placements([[0]], 1, 1), "got list"),
+        (lambda: free_space.placements([[0]], 1, 1), "got list"),  # type: ignore[arg-type]
         (lambda: free_space.placements(IMAGE, 2, 2, out=np.zeros((20, 30), np.uint8)), "(19, 29) of uint8"),
         (lambda: BitGrid(IMAGE).placements(2, 2, out=BitGrid(IMAGE)), "needs 19 x 29"),
-        (lambda: BitGrid(IMAGE).placements(2, 2, out=IMAGE), "needs a BitGrid"),
+        (lambda: BitGrid(IMAGE).placements(2, 2, out=IMAGE), "needs a BitGrid"),  # type: ignore[arg-type]
         (lambda: BitGrid.all_occupied(0, 4), "got 0 x 4"),
         (lambda: BitGrid.all_occupied(4, 40000), "allowed 1..32768"),
         (lambda: Mask(np.zeros((3, 4), np.bool_)), "no pixel of 3 x 4"),
@@ -278,10 +278,10 @@ SIZES = np.array([[2, 2]], np.int32)
         (lambda: free_space.count(IMAGE, np.array([[0, 0, 0, 5]], np.int32), SIZES), "at least 1 x 1"),
         (lambda: free_space.count(IMAGE, np.array([[-1, 0, 2, 5]], np.int32), SIZES), "(-1, 0, 2, 5)"),
         (lambda: free_space.count(IMAGE, BINS, np.array([[2, 0]], np.int32)), "sizes[0]: got 2 x 0"),
-        (lambda: free_space.window_sums(IMAGE.astype(np.float64), 1, 1), "float32 or uint8"),
+        (lambda: free_space.window_sums(IMAGE.astype(np.float64), 1, 1), "float32 or uint8"),  # type: ignore[arg-type]
         (lambda: free_space.window_sums(IMAGE, 1, 31), "got 1 x 31"),
         (lambda: free_space.window_minima(np.full((2, 2), np.nan, np.float32), 1, 1), "values: contains NaN"),
-        (lambda: free_space.depth_planes(IMAGE, [0.1]), "depth_m: got shape (20, 30) of uint8"),
+        (lambda: free_space.depth_planes(IMAGE, [0.1]), "depth_m: got shape (20, 30) of uint8"),  # type: ignore[arg-type]
         (lambda: free_space.depth_planes(IMAGE.astype(np.float32), [0.0]), "must be above 0 m"),
         (lambda: free_space.placements_planes(IMAGE.astype(np.float32), [], 1, 1), "needs at least one"),
         (lambda: free_space.best(IMAGE, (2, 2), np.zeros((20, 30), np.float32)), "one value per place, (19, 29)"),

@@ -70,8 +70,8 @@ class BitGrid {
   [[nodiscard]] Index stride() const { return stride_; }  ///< words per row
   [[nodiscard]] const Word* words() const { return buffer_.data(); }
   [[nodiscard]] Word* words() { return buffer_.data(); }
-  [[nodiscard]] Index count() const;                   ///< free pixels
-  void write_to(std::uint8_t* pixels) const;           ///< 1 = free, rows x cols bytes
+  [[nodiscard]] Index count() const;          ///< free pixels
+  void write_to(std::uint8_t* pixels) const;  ///< 1 = free, rows x cols bytes
 
  private:
   Size size_;
