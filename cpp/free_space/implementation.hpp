@@ -10,6 +10,13 @@
 
 #include "operations.hpp"
 
+/// For loops that write x and read x and values further on: vectors of them give the same.
+#if defined(__clang__)
+#define PODHAND_READS_AHEAD _Pragma("clang loop vectorize(assume_safety)")
+#else
+#define PODHAND_READS_AHEAD _Pragma("GCC ivdep")
+#endif
+
 namespace podhand::free_space {
 namespace {
 
@@ -490,7 +497,7 @@ struct Minimum {
   static void along(Value* row, Value* /*part*/, Index places, Index width) {
     for (Index done = 1; done < width;) {
       const Index step = least(done, width - done), n = places + width - done - step;
-#pragma GCC ivdep
+      PODHAND_READS_AHEAD
       for (Index x = 0; x < n; ++x) row[x] = of(row[x], row[x + step]);
       done += step;
     }
@@ -510,7 +517,7 @@ struct Sum {
         done += run;
       }
       const Index n = places + width - 2 * run;
-#pragma GCC ivdep
+      PODHAND_READS_AHEAD
       for (Index x = 0; x < n; ++x) row[x] += row[x + run];
     }
     for (Index x = 0; x < places; ++x) row[x] = part[x];
