@@ -9,7 +9,7 @@ ITEMS  ?= 5
 SEED   ?= 4
 
 .DEFAULT_GOAL := help
-.PHONY: help stow test test-cpp lint format realtime bench nightly build clean
+.PHONY: help stow test test-cpp sanitize lint format realtime bench nightly build clean
 
 help: ## say what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -26,6 +26,13 @@ test-cpp: $(STAMP)
 	@$(BIN)/cmake --build build/cpp > build/cpp-build.log || { tail -n 40 build/cpp-build.log; exit 1; }
 	@$(BIN)/ctest --test-dir build/cpp --output-on-failure
 
+sanitize: $(STAMP) ## free-space kernel under address and undefined-behaviour sanitizers
+	@$(BIN)/cmake -S . -B build/sanitize -G Ninja -DCMAKE_MAKE_PROGRAM=$(CURDIR)/$(BIN)/ninja -DCMAKE_BUILD_TYPE=Debug \
+	  -DCMAKE_CXX_FLAGS="-O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all" \
+	  -DCMAKE_PREFIX_PATH="$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/cmeel.prefix" > build/sanitize-configure.log
+	@$(BIN)/cmake --build build/sanitize --target test_free_space > build/sanitize-build.log || { tail -n 40 build/sanitize-build.log; exit 1; }
+	@build/sanitize/test_free_space && echo "sanitize: free-space kernel clean"
+
 lint: build $(LINT_STAMP) ## ruff, mypy --strict, import-linter, clang-format
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
@@ -41,8 +48,10 @@ format: $(LINT_STAMP) ## write what the formatters want
 realtime: build ## prove with clang-22 and valgrind that the tick does not block, and what it costs
 	@$(BIN)/python cpp/tests/check_realtime.py
 
-bench: build ## tick and plain step beside numba and numpy
+bench: build ## tick and plain step beside numba and numpy; free space beside OpenCV and others
 	@$(BIN)/podhand bench loop
+	@$(BIN)/python -m pip install -q --no-build-isolation -e ".[bench]"
+	@$(BIN)/podhand bench free-space
 
 nightly: build ## slow proofs, run by hand: a campaign of 100 stows, bench
 	@$(BIN)/podhand evaluate stow --episodes 100 --seed 1 --json build/evaluate.json

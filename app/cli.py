@@ -390,5 +390,22 @@ def bench_loop(
     run_bench_loop(ticks=ticks, json_target=json_file)
 
 
+@bench_app.command("free-space")
+@reports_errors
+def bench_free_space(
+    json_file: JsonOption = None,
+    rounds: Annotated[int, typer.Option("--rounds", min=1, max=99, help="Rounds in which all take turns.")] = 7,
+) -> None:
+    """Time the free-space kernel on one image of a pod, interleaved with OpenCV, numba, numpy, scipy and plain Python.
+
+    Try it:
+
+        podhand bench free-space --json -
+    """
+    from podhand.app.bench_commands import run_bench_free_space
+
+    run_bench_free_space(rounds=rounds, json_target=json_file)
+
+
 if __name__ == "__main__":
     main()

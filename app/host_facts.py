@@ -8,7 +8,7 @@ from typing import Any
 
 import podhand
 
-_PACKAGES = ("numpy", "numba", "scipy", "mujoco-core", "pin", "ruckig")
+_PACKAGES = ("numpy", "numba", "scipy", "mujoco-core", "pin", "ruckig", "opencv-python-headless")
 
 
 def host_facts() -> dict[str, Any]:

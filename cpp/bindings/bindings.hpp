@@ -18,6 +18,7 @@ namespace bindings {
 namespace py = pybind11;
 
 void bind_dtypes(py::module_& module);
+void bind_free_space(py::module_& module);
 void bind_kernel(py::module_& module);
 void bind_plain_step(py::module_& module);
 

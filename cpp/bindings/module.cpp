@@ -12,5 +12,6 @@ PYBIND11_MODULE(_kernel, module) {
   bindings::bind_kernel(module);
   podhand::bind_kinematics(module);
   bindings::bind_plain_step(module);
+  bindings::bind_free_space(module);
   module.def("build_id", [] { return PODHAND_BUILD_ID; });
 }

@@ -1,5 +1,6 @@
 """The compiled kernel. Only controllers/ and perception/ import it."""
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -212,3 +213,109 @@ class PlainStep:
     def wrench(self) -> NDArray[np.float64]: ...
     @property
     def q_out(self) -> NDArray[np.float64]: ...
+
+class BitGrid:
+    """An occupancy image packed once, one bit per pixel, 1 = free."""
+
+    def __init__(self, occupancy: NDArray[np.uint8] | NDArray[np.bool_]) -> None:
+        """From (h, w), C-contiguous, nonzero = occupied. Raises PerceptionError."""
+
+    @staticmethod
+    def all_occupied(h: int, w: int) -> BitGrid:
+        """Return a grid without a free pixel, for instance to receive results."""
+
+    @property
+    def shape(self) -> tuple[int, int]: ...
+    def count(self) -> int:
+        """Return the number of free pixels."""
+
+    def to_array(self) -> NDArray[np.uint8]:
+        """Return (h, w), 1 = free."""
+
+    def placements(self, h: int, w: int, *, out: BitGrid | None = None) -> BitGrid:
+        """Return the free places of a rectangle as a grid, in ``out`` when given. Raises PerceptionError."""
+
+    def placements_mask(self, mask: Mask, *, out: BitGrid | None = None) -> BitGrid:
+        """Return the free places of a mask as a grid, in ``out`` when given. Raises PerceptionError."""
+
+    def best(
+        self, cost: NDArray[np.float32], k: int, separation_px: int
+    ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+        """Return up to k free pixels of least cost (n, 2) as (y, x), and their costs (n,). Raises PerceptionError."""
+
+class Mask:
+    """A shape of any form, prepared once: covered by rectangles whose sides are powers of two."""
+
+    def __init__(self, shape: NDArray[np.uint8] | NDArray[np.bool_]) -> None:
+        """From (h, w), C-contiguous, nonzero = belongs to the shape. Raises PerceptionError."""
+
+    @property
+    def shape(self) -> tuple[int, int]: ...
+    @property
+    def rectangles(self) -> list[list[int]]:
+        """The cover as (y, x, h, w), largest first; they may overlap."""
+
+    @property
+    def kinds(self) -> int:
+        """Number of different sizes that the cover is made from, those in between included."""
+
+def depth_planes(depth_m: NDArray[np.float32], need_m: Sequence[float]) -> list[BitGrid]:
+    """Return one grid per needed depth, in one pass: free where depth >= need; 0 and NaN are occupied.
+
+    Raises:
+        PerceptionError: not float32 (h, w), or a need that is not above 0.
+    """
+
+def placements(
+    occupancy: NDArray[np.uint8] | NDArray[np.bool_] | BitGrid, h: int, w: int, *, out: NDArray[np.uint8] | None = None
+) -> NDArray[np.uint8]:
+    """Return the places of a rectangle (H - h + 1, W - w + 1), 1 = free, in ``out`` when given.
+
+    Raises:
+        PerceptionError: wrong shape or type, or a rectangle below 1 x 1 or larger than the image.
+    """
+
+def placements_mask(
+    occupancy: NDArray[np.uint8] | NDArray[np.bool_] | BitGrid, mask: Mask, *, out: NDArray[np.uint8] | None = None
+) -> NDArray[np.uint8]:
+    """Return the places of a mask (H - h + 1, W - w + 1), 1 = free, in ``out`` when given. Raises PerceptionError."""
+
+def count_placements(
+    occupancy: NDArray[np.uint8] | NDArray[np.bool_] | BitGrid, bins: NDArray[np.int32], sizes: NDArray[np.int32]
+) -> NDArray[np.int64]:
+    """Return how many free places every size has wholly inside every bin; 0 where it is larger than the bin.
+
+    Args:
+        occupancy: the whole image, walls of the bins occupied or not.
+        bins: (B, 4) as y, x, h, w; they may overlap.
+        sizes: (N, 2) as h, w.
+
+    Returns:
+        (B, N).
+
+    Raises:
+        PerceptionError: wrong shape or type, an empty bin or one that reaches out of the image, a size below 1.
+    """
+
+def window_sums(
+    values: NDArray[np.float32] | NDArray[np.uint8], h: int, w: int, *, out: NDArray[Any] | None = None
+) -> NDArray[Any]:
+    """Return the sum over every window: float32 of float32 (double inside), or int32 of uint8 (exact).
+
+    Raises:
+        PerceptionError: wrong shape or type, or a window below 1 x 1 or larger than the image.
+    """
+
+def window_minima(
+    values: NDArray[np.float32], h: int, w: int, *, out: NDArray[np.float32] | None = None
+) -> NDArray[np.float32]:
+    """Return the least value of every window. Raises PerceptionError, also for NaN."""
+
+def free_space_instruction_sets() -> list[str]:
+    """Return the instruction sets that the free-space kernel has for this processor, widest first."""
+
+def free_space_instruction_set() -> str:
+    """Return the one in use."""
+
+def use_free_space_instruction_set(name: str) -> None:
+    """Use another one, in all threads; for tests. Raises PerceptionError for a name not in the list."""
