@@ -21,9 +21,6 @@ void bind_dtypes(py::module_& module);
 void bind_kernel(py::module_& module);
 void bind_plain_step(py::module_& module);
 
-/// `segment 2: rule (got x, allowed a .. b)`.
-[[nodiscard]] std::string in_words(const Verdict& verdict);
-
 /// A 0-d structured view on a record that `owner` keeps alive.
 template <typename Record>
 py::array view_of(Record* record, py::handle owner, bool writable) {
