@@ -4,16 +4,10 @@
 #include <chrono>
 #include <cstring>
 #include <memory>
-#include <stdexcept>
 #include <vector>
 
 namespace podhand::bindings {
 namespace {
-
-class KernelRefusal : public std::runtime_error {
- public:
-  using std::runtime_error::runtime_error;
-};
 
 void accept(const Verdict& verdict) {
   if (!verdict.ok()) throw KernelRefusal(in_words(verdict));

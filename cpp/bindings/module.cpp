@@ -12,5 +12,6 @@ PYBIND11_MODULE(_kernel, module) {
   bindings::bind_kernel(module);
   podhand::bind_kinematics(module);
   bindings::bind_plain_step(module);
+  bindings::bind_exchange(module, PODHAND_BUILD_ID);
   module.def("build_id", [] { return PODHAND_BUILD_ID; });
 }
