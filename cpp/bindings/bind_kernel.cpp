@@ -108,7 +108,11 @@ void bind_kernel(py::module_& module) {
           py::arg("config"))
       .def("submit", &submit, py::arg("channel"), py::arg("segments"))
       .def(
-          "cancel", [](BoundKernel& self, int channel) { self.kernel.cancel(channel); }, py::arg("channel") = -1)
+          "cancel",
+          [](BoundKernel& self, int channel, std::uint32_t cause) {
+            self.kernel.cancel(channel, static_cast<Cause>(cause));
+          },
+          py::arg("channel") = -1, py::arg("cause") = static_cast<std::uint32_t>(Cause::kCancelled))
       .def(
           "set_payload",
           [](BoundKernel& self, int index, const py::array& payload) {
