@@ -3,7 +3,8 @@
 1. clang compiles the kernel with -Wfunction-effects as errors and runs all C++ tests under RealtimeSanitizer: an
    allocation, lock, exception or system call reachable from ``Kernel::tick`` is an error, at the latest when it
    happens.
-2. callgrind counts the instructions of one tick of ``tick_course``; more than 3 % over the budget fails.
+2. ThreadSanitizer watches the exchange and the whole of podhand-rt with its plant and clients.
+3. callgrind counts the instructions of one tick of ``tick_course``; more than 3 % over the budget fails.
 
 Run by ``make realtime``; needs clang-22, its runtime and valgrind (Debian: clang-22 libclang-rt-22-dev valgrind).
 """
@@ -24,12 +25,13 @@ TICK = "podhand::Kernel::tick(podhand::Inputs const&, podhand::Outputs&)"
 
 
 def main() -> int:
-    """Run both proofs; 0 when they hold."""
+    """Run all proofs; 0 when they hold."""
     missing = [tool for tool in ("clang++-22", "valgrind") if shutil.which(tool) is None]
     if missing:
         print(f"make realtime needs {', '.join(missing)}: apt-get install clang-22 libclang-rt-22-dev valgrind")
         return 2
     nonblocking()
+    free_of_races()
     return 0 if within_budget() else 1
 
 
@@ -42,6 +44,14 @@ def nonblocking() -> None:
     run("ctest", "--test-dir", str(build), "--output-on-failure", "-E", "million")
     run(str(build / "tick_course"), "10000")
     print("realtime: nothing that blocks is reachable from the tick, and nothing blocked")
+
+
+def free_of_races() -> None:
+    """Build and run the tests of podhand-rt with ThreadSanitizer."""
+    build = ROOT / "build" / "threads"
+    configure(build, "-DCMAKE_CXX_COMPILER=clang++-22", "-DCMAKE_CXX_FLAGS=-fsanitize=thread -g")
+    run("ctest", "--test-dir", str(build), "--output-on-failure", "-R", "^test_rt_")
+    print("realtime: no data race between podhand-rt, its plant and its clients")
 
 
 def within_budget() -> bool:

@@ -1,0 +1,151 @@
+/// The whole host with its threads, a plant and clients, in one process: for ThreadSanitizer too.
+#include "kernel_rig.hpp"
+
+#include <rt/host.hpp>
+#include <rt/sides.hpp>
+
+#include <csignal>
+#include <memory>
+#include <string>
+#include <thread>
+
+#include <unistd.h>
+
+using namespace podhand;
+using namespace podhand::test;
+using namespace podhand::rt;
+
+namespace {
+
+constexpr const char* kBuild = "test";
+
+std::string refusal(const std::string& name, const char* build) {
+  try {
+    Client client(name, build);
+  } catch (const ExchangeError& error) {
+    return error.what();
+  }
+  return "";
+}
+
+void run_plant(const std::string& name) {
+  Rig rig;
+  PlantSide side(name, kBuild);
+  while (true) {
+    rig.step();
+    std::copy_n(side.outputs.tick > 0 ? side.outputs.command : rig.in.q, kAxes, rig.in.q);
+    side.inputs = rig.in;
+    PlantSide::Turn turn = side.exchange(1.0);
+    while (turn == PlantSide::Turn::kWaiting) turn = side.exchange(1.0);
+    if (turn == PlantSide::Turn::kGone) return;
+  }
+}
+
+std::unique_ptr<Command> submit(double z) {
+  auto command = std::make_unique<Command>();
+  command->kind = CommandKind::kSubmit;
+  command->channel = 1;
+  command->count = 1;
+  command->chain[0] = *segment();
+  command->chain[0].reference[kGroupBandArm].kind = RefKind::kTarget;
+  command->chain[0].reference[kGroupBandArm].target[2] = z;
+  command->chain[0].reference[kGroupBandArm].target_speed = 0.05;
+  return command;
+}
+
+Outcome await_outcome(Client& client, bool beating) {
+  Outcome outcome;
+  for (int i = 0; i < 20000; ++i) {
+    if (client.take_outcome(outcome)) return outcome;
+    if (beating) client.beat();
+    (void)client.wait_beyond(client.cell.ticks, 1.0);
+  }
+  CHECK(!"an outcome in time");
+  return outcome;
+}
+
+void clients(const std::string& name) {
+  Client client(name, kBuild), other(name, kBuild);
+  CHECK(client.take_lease() && client.holds_lease() && client.owner_pid() == getpid());
+  CHECK(!other.take_lease() && !other.holds_lease());
+  CHECK(other.send(*submit(0.01)).answer == Answer::kNotOwner);
+
+  CHECK(client.send(*submit(0.01)).answer == Answer::kAccepted);
+  CHECK(await_outcome(client, true).cause == Cause::kReached);
+  CHECK(client.cell.ticks > 100 && client.cell.state.chain[1] == 0);
+  auto wrong = submit(99.0);
+  const Acknowledgement refused = client.send(*wrong);
+  CHECK(refused.answer == Answer::kRefused && refused.words[0] != '\0');
+  wrong->kind = static_cast<CommandKind>(77);
+  CHECK(client.send(*wrong).answer == Answer::kMalformed);
+
+  // Silence: within the lease, and a little more, the motion is cancelled.
+  CHECK(client.send(*submit(0.5)).answer == Answer::kAccepted);
+  CHECK(await_outcome(client, false).cause == Cause::kLeaseLost);
+  CHECK(!client.holds_lease());
+  CHECK(other.take_lease());
+  CHECK(other.send(*submit(0.02)).answer == Answer::kAccepted);
+  Outcome outcome;
+  while (other.take_outcome(outcome)) {
+  }
+  CHECK(await_outcome(other, true).cause == Cause::kReached);
+  CHECK(other.lost_ticks() == 0 || other.cell.ticks > 8192);
+}
+
+}  // namespace
+
+int main() {
+  const std::string name = "/podhand-test-" + std::to_string(getpid());
+  CHECK(refusal(name, kBuild).find("does not exist") != std::string::npos);
+  CHECK(refusal("no-slash", kBuild).find("names no shared memory") != std::string::npos);
+  {
+    SharedMemory memory = SharedMemory::create(name);
+    CHECK(refusal(name, kBuild).find("not ready yet") != std::string::npos);
+    Header& header = memory->header;
+    header.magic = kMagic;
+    header.version = kVersion;
+    header.pid = getpid();
+    header.size = sizeof(Exchange);
+    header.layout_hash = exchange_hash();
+    std::snprintf(header.build_id, sizeof header.build_id, "%s", kBuild);
+
+    HostOptions options;
+    options.wanted.priority = 0;
+    options.paced = false;
+    Host host(*memory, station(), options);
+    std::thread hosting([&host] { CHECK(host.run() == 0); });
+    while (header.ready.load() == 0) std::this_thread::yield();
+
+    CHECK(refusal(name, "another").find("is of build test") != std::string::npos);
+    header.layout_hash += 1;
+    CHECK(refusal(name, kBuild).find("another record layout") != std::string::npos);
+    header.layout_hash -= 1;
+    header.version += 1;
+    CHECK(refusal(name, kBuild).find("has version 2, this build speaks 1") != std::string::npos);
+    header.version -= 1;
+    try {
+      (void)SharedMemory::create(name);
+      CHECK(!"a name in use is refused");
+    } catch (const ExchangeError& error) {
+      CHECK(std::string(error.what()).find("is in use by podhand-rt") != std::string::npos);
+    }
+
+    std::thread plant([&name] { run_plant(name); });
+    clients(name);
+    Host::ask_to_stop(SIGTERM);
+    hosting.join();
+    header.leaving.store(1);
+    plant.join();
+  }
+  CHECK(refusal(name, kBuild).find("does not exist") != std::string::npos);
+
+  KernelConfig wrong = station();
+  wrong.safety.max_force_norm_n = 0.0;
+  auto exchange = std::make_unique<Exchange>();
+  try {
+    Host host(*exchange, wrong, {});
+    CHECK(!"a wrong configuration is refused");
+  } catch (const ExchangeError& error) {
+    CHECK(std::string(error.what()).find("the kernel refuses the configuration") != std::string::npos);
+  }
+}
