@@ -92,6 +92,7 @@ class RealtimeProcess:
         lease_s: float | None = None,
     ) -> None:
         self.name = name or f"/podhand-{os.getpid()}-{next(_NUMBERS)}"
+        self._ready = False
         self._log: IO[bytes] = tempfile.TemporaryFile()
         lease_ms = round(1e3 * (lease_s or _kernel.LEASE_S))
         command = [_executable(), "--name", self.name, "--pace", pace.value, "--priority", str(priority),
@@ -114,7 +115,8 @@ class RealtimeProcess:
             ready = b""
         finally:
             too_long.cancel()
-        if ready != b"ready\n":
+        self._ready = ready == b"ready\n"
+        if not self._ready:
             self.process.wait()
             lines = self.log().splitlines() or [f"podhand-rt did not start within {_START_S} s"]
             self.close()
@@ -140,7 +142,8 @@ class RealtimeProcess:
                 self.process.wait()
         if self.process.stdout:
             self.process.stdout.close()
-        Path("/dev/shm", self.name[1:]).unlink(missing_ok=True)  # left behind when it was killed
+        if self._ready and self.process.returncode < 0:  # killed: it could not take its memory away itself
+            Path("/dev/shm", self.name[1:]).unlink(missing_ok=True)
 
     def __enter__(self) -> Self:
         return self

@@ -4,6 +4,7 @@
 #include <rt/host.hpp>
 #include <rt/sides.hpp>
 
+#include <chrono>
 #include <csignal>
 #include <memory>
 #include <string>
@@ -53,11 +54,28 @@ std::unique_ptr<Command> submit(double z) {
   return command;
 }
 
-Outcome await_outcome(Client& client, bool beating) {
+/// Beats for a client until told to be silent.
+class Beater {
+ public:
+  explicit Beater(Client& client)
+      : thread_([this, &client] {
+          for (; !over_.load(); std::this_thread::sleep_for(std::chrono::milliseconds(5))) client.beat();
+        }) {}
+  ~Beater() { silence(); }
+  void silence() {
+    over_.store(true);
+    if (thread_.joinable()) thread_.join();
+  }
+
+ private:
+  std::atomic<bool> over_{false};
+  std::thread thread_;
+};
+
+Outcome await_outcome(Client& client) {
   Outcome outcome;
   for (int i = 0; i < 20000; ++i) {
     if (client.take_outcome(outcome)) return outcome;
-    if (beating) client.beat();
     (void)client.wait_beyond(client.cell.ticks, 1.0);
   }
   CHECK(!"an outcome in time");
@@ -66,12 +84,13 @@ Outcome await_outcome(Client& client, bool beating) {
 
 void clients(const std::string& name) {
   Client client(name, kBuild), other(name, kBuild);
+  Beater beater(client);
   CHECK(client.take_lease() && client.holds_lease() && client.owner_pid() == getpid());
   CHECK(!other.take_lease() && !other.holds_lease());
   CHECK(other.send(*submit(0.01)).answer == Answer::kNotOwner);
 
   CHECK(client.send(*submit(0.01)).answer == Answer::kAccepted);
-  CHECK(await_outcome(client, true).cause == Cause::kReached);
+  CHECK(await_outcome(client).cause == Cause::kReached);
   CHECK(client.cell.ticks > 100 && client.cell.state.chain[1] == 0);
   auto wrong = submit(99.0);
   const Acknowledgement refused = client.send(*wrong);
@@ -81,14 +100,16 @@ void clients(const std::string& name) {
 
   // Silence: within the lease, and a little more, the motion is cancelled.
   CHECK(client.send(*submit(0.5)).answer == Answer::kAccepted);
-  CHECK(await_outcome(client, false).cause == Cause::kLeaseLost);
+  beater.silence();
+  CHECK(await_outcome(client).cause == Cause::kLeaseLost);
   CHECK(!client.holds_lease());
+  Beater again(other);
   CHECK(other.take_lease());
   CHECK(other.send(*submit(0.02)).answer == Answer::kAccepted);
   Outcome outcome;
   while (other.take_outcome(outcome)) {
   }
-  CHECK(await_outcome(other, true).cause == Cause::kReached);
+  CHECK(await_outcome(other).cause == Cause::kReached);
   CHECK(other.lost_ticks() == 0 || other.cell.ticks > 8192);
 }
 
