@@ -72,6 +72,11 @@ class Host(ABC):
         self._running = memoryview(kernel.state["chain"].view(np.uint64).data)
         self.session = Session(kernel, tick_s=tick_s, log=recorder)
 
+    @property
+    def health(self) -> dict[str, float]:
+        """How the host itself is doing; empty when there is nothing to say."""
+        return {}
+
     @abstractmethod
     def _ticks(self, count: int) -> int:
         """Make ticks, ``count`` at most and fewer when a chain ended; return how many."""

@@ -334,7 +334,7 @@ class RealtimeHost(Host):
     def health(self) -> dict[str, float]:
         """How podhand-rt itself is doing: cycles, late cycles, waits for the plant [counts], wall times [s]."""
         record = self.client.cell["health"]
-        return {name: float(record[name]) for name in record.dtype.names}
+        return {name: float(record[name]) for name in record.dtype.names or ()}
 
     def close(self) -> None:
         """Complete the recording, give the lease back, end the podhand-rt that was started for this host."""

@@ -132,7 +132,6 @@ int main() {
 
     HostOptions options;
     options.wanted.priority = 0;
-    options.paced = false;
     Host host(*memory, station(), options);
     std::thread hosting([&host] { CHECK(host.run() == 0); });
     while (header.ready.load() == 0) std::this_thread::yield();
