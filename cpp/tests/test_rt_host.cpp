@@ -5,7 +5,9 @@
 #include <rt/sides.hpp>
 
 #include <chrono>
+#include <cmath>
 #include <csignal>
+#include <cstring>
 #include <memory>
 #include <string>
 #include <thread>
@@ -113,6 +115,69 @@ void clients(const std::string& name) {
   CHECK(other.lost_ticks() == 0 || other.cell.ticks > 8192);
 }
 
+class Random {
+ public:
+  std::uint64_t operator()() noexcept { return state_ = state_ * 6364136223846793005u + 1442695040888963407u; }
+  std::uint64_t below(std::uint64_t n) noexcept { return ((*this)() >> 33) % n; }
+
+ private:
+  std::uint64_t state_{5};
+};
+
+/// Commands made of any bits are answered, and what comes out of the kernel stays finite and inside its limits.
+void a_lying_client_is_answered(const std::string& name) {
+  Client client(name, kBuild);
+  Beater beater(client);
+  CHECK(client.take_lease());
+  Random random;
+  const KernelConfig config = station();
+  int accepted = 0;
+  for (int round = 0; round < 300; ++round) {
+    auto command = submit(0.01);
+    command->kind = static_cast<CommandKind>(random.below(6));
+    command->channel = random.below(4) == 0 ? static_cast<std::int32_t>(random()) : static_cast<int>(random.below(2));
+    command->count = random.below(3) == 0 ? random() : random.below(kMaxSegments + 2);
+    auto* words = reinterpret_cast<unsigned char*>(command->chain);
+    for (std::uint64_t i = 0; i < random.below(20); ++i) {
+      const std::uint64_t bits = random();
+      std::memcpy(words + 8 * random.below(sizeof(Segment) / 8), &bits, 8);
+    }
+    accepted += client.send(*command).answer == Answer::kAccepted ? 1 : 0;
+    for (int axis = 0; axis < kAxes; ++axis) {
+      const double now = client.cell.outputs.command[axis];
+      CHECK(std::isfinite(now));
+      if (axis == kBeltLeft || axis == kBeltRight || !config.axis[axis].present) continue;
+      CHECK(now >= config.axis[axis].min_position && now <= config.axis[axis].max_position);
+    }
+  }
+  CHECK(accepted > 0 && accepted < 300);
+}
+
+/// Whatever is written over the commands, the cycle goes on, and an honest client is served afterwards.
+void scribbled_memory_is_survived(const std::string& name) {
+  SharedMemory memory = SharedMemory::attach(name, kBuild);
+  auto* words = reinterpret_cast<unsigned char*>(&memory->commands);
+  Random random;
+  for (int round = 0; round < 50; ++round) {
+    for (int i = 0; i < 200; ++i) {
+      const std::uint64_t bits = random();
+      const std::uint64_t at = i < 40 ? random.below(32) : random.below(sizeof(memory->commands) / 8);
+      std::memcpy(words + 8 * at, &bits, 8);
+    }
+    ring(memory->bells.commands);
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+  Client client(name, kBuild);
+  Beater beater(client);
+  std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  CHECK(client.take_lease());
+  CHECK(client.wait_beyond(client.cell.ticks, 5.0));
+  auto cancel = std::make_unique<Command>();
+  cancel->kind = CommandKind::kCancel;
+  cancel->channel = -1;
+  CHECK(client.send(*cancel).answer == Answer::kAccepted);
+}
+
 }  // namespace
 
 int main() {
@@ -152,6 +217,8 @@ int main() {
 
     std::thread plant([&name] { run_plant(name); });
     clients(name);
+    a_lying_client_is_answered(name);
+    scribbled_memory_is_survived(name);
     Host::ask_to_stop(SIGTERM);
     hosting.join();
     header.leaving.store(1);
