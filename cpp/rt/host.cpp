@@ -6,6 +6,7 @@
 #include <cmath>
 #include <cstdio>
 #include <ctime>
+#include <limits>
 #include <thread>
 
 #include <unistd.h>
@@ -19,6 +20,8 @@ constexpr std::uint64_t kSilentNs = 500 * kMillisecond;   ///< a plant that give
 constexpr std::uint64_t kAtRestNs = 2000 * kMillisecond;  ///< given to motion to end when the host is asked to stop
 constexpr std::uint64_t kStallNs = 50 * kMillisecond;     ///< the watchdog tells of a cycle that stood this long
 constexpr double kLateShare = 0.5;                        ///< of a period
+
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
 std::atomic<int> stop_signal{0};
 
@@ -105,7 +108,7 @@ void Host::cycle() {
   std::fflush(stdout);
   while (!must_end()) {
     if (options_.paced) sleep_until_next();
-    supervise();
+    supervise(kInfinity);
     if (await_readings()) publish();
   }
   cycle_until_rest();
@@ -117,7 +120,7 @@ void Host::cycle_until_rest() {
   cycle_.stop(Cause::kCancelled);
   while (cycle_.moving() != 0 && monotonic_ns() < end) {
     if (options_.paced) sleep_until_next();
-    supervise();
+    supervise(kInfinity);
     if (cycle_.readings_wait())
       publish();
     else
@@ -140,11 +143,11 @@ void Host::sleep_until_next() {
   if (late_s > kLateShare * config_.tick_s) ++health_.late_cycles;
 }
 
-void Host::supervise() {
+void Host::supervise(double most_s) {
   const std::uint64_t now = monotonic_ns();
   const double elapsed_s = seconds(now - supervised_ns_);
   supervised_ns_ = now;
-  if (cycle_.supervise(elapsed_s, seconds(now))) ring(answers_);
+  if (cycle_.supervise(std::min(elapsed_s, most_s), seconds(now))) ring(answers_);
   health_.leases_lost = cycle_.leases_lost();
   if (const std::uint64_t stalled = stalled_ns_.exchange(0, std::memory_order_relaxed)) {
     cycle_.note(EventKind::kCycleStalled, seconds(stalled), seconds(now));
@@ -153,12 +156,15 @@ void Host::supervise() {
 
 bool Host::await_readings() {
   const std::uint64_t begin = monotonic_ns();
+  // While the plant stands nothing moves: of such a wait one period counts against the client.
+  double counts_s = config_.tick_s;
   while (true) {
     const std::uint32_t seen = exchange_.bells.cycle.load(std::memory_order_acquire);
     if (cycle_.readings_wait()) break;
     if (must_end()) return false;
     wait_for_bell(exchange_.bells.cycle, seen, kLookNs);
-    supervise();
+    supervise(counts_s);
+    counts_s = std::max(0.0, config_.tick_s - seconds(monotonic_ns() - begin));
     const std::uint64_t now = monotonic_ns();
     if (!silent_ && cycle_.ticks() > 0 && now - begin > kSilentNs) {
       silent_ = true;

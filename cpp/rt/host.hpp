@@ -35,7 +35,8 @@ class Host {
   void sleep_until_next();
   /// False when the time to wait is over without readings.
   bool await_readings();
-  void supervise();
+  /// @param most_s of the time since the last call that counts as silence of the client
+  void supervise(double most_s);
   void publish();
   void commands();
   void take_up();
