@@ -261,14 +261,15 @@ class RealtimeHost(Host):
     Args:
         name: of podhand-rt's shared memory.
         tick_s: its period [s].
-        plant: stepped here, in turn with podhand-rt; None: its plant lives elsewhere, and time passes by itself.
+        plant: stepped here, in turn with podhand-rt; None: its plant lives elsewhere (``serve_plant``), and time passes
+            by itself.
         process: closed with this host.
         clock: advanced with the ticks; one is made when None.
         recorder: gets every command, tick and outcome; the caller closes it.
 
     Raises:
         DeviceError: there is no podhand-rt of that name, or one of another build.
-        StateError: another client commands.
+        StateError: another client commands, or a recorder without a plant.
     """
 
     def __init__(
@@ -290,7 +291,8 @@ class RealtimeHost(Host):
         self._remote = _RemoteKernel(self.client, recorder)
         if self.client.owner_pid:
             raise StateError(f"process {self.client.owner_pid} commands {name}: a second client may only look")
-        self._beat = _Beat(self.client)
+        if recorder and not plant:
+            raise StateError("a recording begins with the first tick: only a host that brings the plant can keep one")
         if plant and self._side:
             plant.bind(self._side.inputs, self._side.outputs)
             if recorder:
@@ -298,6 +300,7 @@ class RealtimeHost(Host):
         super().__init__(self._remote, tick_s=tick_s, clock=clock, recorder=recorder)
         if not plant:
             self.ticks = self.session.ticks = int(self.client.cell["ticks"])
+        self._beat = _Beat(self.client)
 
     @classmethod
     def for_station(

@@ -1,6 +1,7 @@
 """podhand-rt beside clients and plants that stall, crash, or come a second time."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -19,7 +20,7 @@ from podhand.controllers.lockstep import LockstepHost
 from podhand.controllers.outcomes import Cause, Outcome
 from podhand.controllers.parameters import kernel_config
 from podhand.controllers.realtime import EventKind, Pace, RealtimeHost, RealtimeProcess, _executable
-from podhand.controllers.recorder import read_recording, replay
+from podhand.controllers.recorder import Recorder, read_recording, replay
 from podhand.controllers.segments import Segment, SegmentLimits, Twist
 from podhand.core.errors import ConfigError, DeviceError, StateError
 from tests.unit.fake_plant import STATION, FakePlant, wall
@@ -224,11 +225,15 @@ def test_a_second_client_may_look_but_not_command(rt: RealtimeProcess) -> None:
 
 
 def test_time_passes_by_itself_when_the_plant_lives_elsewhere(rt: RealtimeProcess, tmp_path: Path) -> None:
+    with (
+        Recorder(tmp_path / "late.mcap", config=kernel_config(STATION)) as recorder,
+        pytest.raises(StateError, match="begins with the first tick"),
+    ):
+        RealtimeHost(rt.name, tick_s=0.001, recorder=recorder)
     with part("plant", rt.name), RealtimeHost(rt.name, tick_s=0.001) as host:
 
         async def client() -> list[Outcome]:
-            runs = [await host.session.run([forward()]) for _ in range(2)]
-            return runs
+            return [await host.session.run([forward()]) for _ in range(2)]
 
         outcomes = host.run(client())
     assert [o.cause for o in outcomes] == [Cause.TIMEOUT, Cause.TIMEOUT]
@@ -293,8 +298,6 @@ def test_a_refused_station_starts_nothing() -> None:
     ],
 )
 def test_wrong_arguments_are_refused(arguments: list[str], words: str) -> None:
-    import re
-
     done = subprocess.run([_executable(), *arguments], input=b"", capture_output=True, timeout=20)
     assert done.returncode == 2
     assert re.search(words, done.stderr.decode())
