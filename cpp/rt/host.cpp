@@ -63,6 +63,7 @@ const char* words_of(EventKind kind) noexcept {
 Host::Host(Exchange& exchange, const KernelConfig& config, const HostOptions& options)
     : exchange_(exchange),
       options_(options),
+      tick_s_(config.tick_s),
       config_(config),
       cycle_(exchange, kernel_, options.lease_s),
       told_(exchange.events) {
@@ -131,7 +132,7 @@ void Host::cycle_until_rest() {
 
 /// Absolute times, so that a late cycle does not shift those after it. A cycle that is missed is not made up for.
 void Host::sleep_until_next() {
-  const auto period_ns = static_cast<std::uint64_t>(std::llround(1e9 * config_.tick_s));
+  const auto period_ns = static_cast<std::uint64_t>(std::llround(1e9 * tick_s_));
   next_ns_ += period_ns;
   sleep_until(next_ns_);
   const std::uint64_t now = monotonic_ns();
@@ -140,7 +141,7 @@ void Host::sleep_until_next() {
   ++health_.cycles;
   health_.mean_late_s += (late_s - health_.mean_late_s) / static_cast<double>(health_.cycles);
   health_.max_late_s = std::max(health_.max_late_s, late_s);
-  if (late_s > kLateShare * config_.tick_s) ++health_.late_cycles;
+  if (late_s > kLateShare * tick_s_) ++health_.late_cycles;
 }
 
 void Host::supervise(double most_s) {
@@ -157,14 +158,14 @@ void Host::supervise(double most_s) {
 bool Host::await_readings() {
   const std::uint64_t begin = monotonic_ns();
   // While the plant stands nothing moves: of such a wait one period counts against the client.
-  double counts_s = config_.tick_s;
+  double counts_s = tick_s_;
   while (true) {
     const std::uint32_t seen = exchange_.bells.cycle.load(std::memory_order_acquire);
     if (cycle_.readings_wait()) break;
     if (must_end()) return false;
     wait_for_bell(exchange_.bells.cycle, seen, kLookNs);
     supervise(counts_s);
-    counts_s = std::max(0.0, config_.tick_s - seconds(monotonic_ns() - begin));
+    counts_s = std::max(0.0, tick_s_ - seconds(monotonic_ns() - begin));
     const std::uint64_t now = monotonic_ns();
     if (!silent_ && cycle_.ticks() > 0 && now - begin > kSilentNs) {
       silent_ = true;
@@ -172,7 +173,7 @@ bool Host::await_readings() {
     }
   }
   const std::uint64_t waited = monotonic_ns() - begin;
-  if (seconds(waited) > config_.tick_s) ++health_.waits;
+  if (seconds(waited) > tick_s_) ++health_.waits;
   if (silent_) cycle_.note(EventKind::kPlantBack, seconds(waited), seconds(monotonic_ns()));
   silent_ = false;
   return true;
@@ -207,10 +208,16 @@ void Host::take_up() {
   for (int i = 0; i < 4 && exchange_.commands.pop(*command_); ++i) carry_out(*command_);
 }
 
-void Host::carry_out(Command& command) {
-  Acknowledgement answer{};
-  answer.sequence = command.sequence;
-  answer.token = command.token;
+void Host::carry_out(const Command& command) {
+  KernelConfig changed = config_;
+  Request request = judged(command, changed);
+  if (request.answer == Answer::kAccepted) hand_over(request);
+  if (request.answer == Answer::kAccepted) config_ = changed;
+  reply(command, request);
+}
+
+/// Everything about a command that can be judged beside the cycle. `changed` gets the payload that it brings.
+Request Host::judged(const Command& command, KernelConfig& changed) const {
   Request request{};
   request.kind = command.kind;
   request.channel = command.channel;
@@ -218,31 +225,40 @@ void Host::carry_out(Command& command) {
   request.payload = command.payload;
   request.chain = command.chain;
   request.count = static_cast<std::size_t>(command.count);
-  const bool known = command.kind <= CommandKind::kResetFault && command.count <= kMaxSegments;
-  KernelConfig changed = config_;
-  if (!known) {
+  if (command.kind > CommandKind::kResetFault || command.count > kMaxSegments) {
     request.answer = Answer::kMalformed;
-  } else if (monotonic_ns() > command.deadline_ns) {
+    return request;
+  }
+  if (monotonic_ns() > command.deadline_ns) {
     request.answer = Answer::kOverdue;
-  } else {
-    if (command.kind == CommandKind::kSubmit) {
-      request.verdict = validate(config_, command.chain, request.count, command.channel);
-    } else if (command.kind == CommandKind::kSetPayload && command.channel >= 0 && command.channel < kMaxPayloads) {
-      changed.payload[command.channel] = command.payload;
-      request.verdict = validate(changed);
-    }
-    request.answer = request.verdict.ok() ? Answer::kAccepted : Answer::kRefused;
+    return request;
   }
-  if (request.answer == Answer::kAccepted && cycle_.offer(request)) {
-    ring(exchange_.bells.cycle);
-    while (!cycle_.answered() && !ended_.load(std::memory_order_acquire)) {
-      const std::uint32_t seen = answers_.load(std::memory_order_acquire);
-      if (!cycle_.answered()) wait_for_bell(answers_, seen, kLookNs);
-    }
-    if (request.answer == Answer::kAccepted && command.kind == CommandKind::kSetPayload) config_ = changed;
+  if (command.kind == CommandKind::kSubmit) {
+    request.verdict = validate(config_, command.chain, request.count, command.channel);
+  } else if (command.kind == CommandKind::kSetPayload && command.channel >= 0 && command.channel < kMaxPayloads) {
+    changed.payload[command.channel] = command.payload;
+    request.verdict = validate(changed);
   }
-  answer.answer = request.answer;
+  request.answer = request.verdict.ok() ? Answer::kAccepted : Answer::kRefused;
+  return request;
+}
+
+void Host::hand_over(Request& request) {
+  request.answer = Answer::kOverdue;  // unless the cycle says otherwise: it may have ended
+  if (!cycle_.offer(request)) return;
+  ring(exchange_.bells.cycle);
+  while (!cycle_.answered() && !ended_.load(std::memory_order_acquire)) {
+    const std::uint32_t seen = answers_.load(std::memory_order_acquire);
+    if (!cycle_.answered()) wait_for_bell(answers_, seen, kLookNs);
+  }
+}
+
+void Host::reply(const Command& command, const Request& request) {
+  Acknowledgement answer{};
+  answer.sequence = command.sequence;
+  answer.token = command.token;
   answer.ticks = request.ticks;
+  answer.answer = request.answer;
   answer.chain = request.number;
   if (!request.verdict.ok()) std::snprintf(answer.words, sizeof answer.words, "%s", in_words(request.verdict).c_str());
   exchange_.answers.write(answer);

@@ -40,7 +40,10 @@ class Host {
   void publish();
   void commands();
   void take_up();
-  void carry_out(Command& command);
+  void carry_out(const Command& command);
+  [[nodiscard]] Request judged(const Command& command, KernelConfig& changed) const;
+  void hand_over(Request& request);
+  void reply(const Command& command, const Request& request);
   void watch_processes();
   void tell_events();
   void watchdog();
@@ -48,6 +51,7 @@ class Host {
 
   Exchange& exchange_;
   HostOptions options_;
+  const double tick_s_;
   KernelConfig config_;  ///< mirror for validation; the command thread's
   Kernel kernel_{};
   Cycle cycle_;
