@@ -322,8 +322,7 @@ void Channel::end(const Ending& ending, const Tick& tick, OutcomeQueue& outcomes
                    ? ending.reflex->retreat_m
                    : 0.0;
   const bool gentle = ending.cause == Cause::kTimeout || ending.cause == Cause::kCancelled ||
-                      ending.cause == Cause::kLeaseLost ||
-                      (normal && (segment.on_end != OnEnd::kHold || last));
+                      ending.cause == Cause::kLeaseLost || (normal && (segment.on_end != OnEnd::kHold || last));
   begin_stop(tick, !gentle);
 }
 
