@@ -172,7 +172,10 @@ bool Host::await_readings() {
       cycle_.note(EventKind::kPlantSilent, seconds(now - begin), seconds(now));
     }
   }
-  const std::uint64_t waited = monotonic_ns() - begin;
+  const std::uint64_t end = monotonic_ns();
+  const std::uint64_t waited = end - begin;
+  // What the plant took too long is a wait, not a late wake-up: the next period counts from here.
+  if (seconds(waited) > tick_s_) next_ns_ = std::max(next_ns_, end);
   if (seconds(waited) > tick_s_) ++health_.waits;
   if (silent_) cycle_.note(EventKind::kPlantBack, seconds(waited), seconds(monotonic_ns()));
   silent_ = false;
