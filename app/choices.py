@@ -3,10 +3,11 @@
 from enum import StrEnum
 
 
-class Host(StrEnum):
+class HostKind(StrEnum):
     """What runs the kernel."""
 
     LOCKSTEP = "lockstep"
+    REALTIME = "realtime"
 
 
 class WorldKind(StrEnum):

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 import podhand
-from podhand.app.choices import Eject, Host, Keep, WorldKind
+from podhand.app.choices import Eject, HostKind, Keep, WorldKind
 from podhand.app.shell import LogLevel, configure_logging, given_options, reports_errors
 
 app = typer.Typer(
@@ -100,7 +100,9 @@ def root(
 @reports_errors
 def stow(
     station: StationOption = "sim-stow",
-    host: Annotated[Host, typer.Option("--host", help="What runs the kernel.")] = Host.LOCKSTEP,
+    host: Annotated[
+        HostKind, typer.Option("--host", help="What runs the kernel; realtime: podhand-rt, at 1 kHz of wall time.")
+    ] = HostKind.LOCKSTEP,
     items: ItemsOption = None,
     count: Annotated[int, typer.Option("--count", min=1, max=100_000, help="How many products.")] = 5,
     seed: SeedOption = 1,
@@ -124,13 +126,12 @@ def stow(
 
         podhand stow --view                               in the browser, on this machine only
     """
-    del host  # one choice today; the option is part of the promised surface
     from podhand.app.ablations import Ablation
     from podhand.app.stow import StowJob, run_stow_job
 
     run_stow_job(
         StowJob(station=station, items=items, count=count, seed=seed, first=first, out=out, json_target=json_file,
-                view=view, world=world, ablation=Ablation(without=tuple(without or ()), eject=eject))
+                view=view, world=world, ablation=Ablation(without=tuple(without or ()), eject=eject), host=host)
     )  # fmt: skip
 
 

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from podhand.app.ablations import WHOLE_STOW, Ablation
-from podhand.app.choices import WorldKind
+from podhand.app.choices import HostKind, WorldKind
+from podhand.app.hosts import open_host
 from podhand.app.looking import confirms
 from podhand.app.plots import ForceTrace
 from podhand.app.recovering import recover
@@ -19,8 +20,9 @@ from podhand.app.results import EpisodeResult, Step, StowOutcome
 from podhand.app.stow_run import StowRun, StowRunner
 from podhand.app.watching import ForceWatch, OutcomeWatch
 from podhand.app.wiring import build_workcell, draw_world, read_catalogue, world_seed
-from podhand.controllers.lockstep import LockstepHost
+from podhand.controllers.host import Host
 from podhand.controllers.outcomes import Outcome
+from podhand.controllers.realtime import Pace
 from podhand.core.errors import PerceptionError
 from podhand.core.ports import DepthFrame
 from podhand.core.station import Station, load_station
@@ -64,6 +66,9 @@ class EpisodeJob:
     pictures: bool = False
     world: WorldKind = WorldKind.STANDARD
     ablation: Ablation = WHOLE_STOW
+    host: HostKind = HostKind.LOCKSTEP
+    pace: Pace = Pace.REAL
+    """Of the real-time host."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -98,7 +103,7 @@ def run_episode(
     watcher: Watcher | None = None,
     note: Note | None = None,
     arrange: Callable[[SimWorkcell], None] | None = None,
-    attach: Callable[[LockstepHost], None] | None = None,
+    attach: Callable[[Host], None] | None = None,
     workcell: SimWorkcell | None = None,
 ) -> Episode:
     """Run one episode.
@@ -124,7 +129,7 @@ def run_episode(
         arrange(workcell)
     episode = _Episode(job, station, world, workcell, watcher, note, attach)
     if found:
-        report = recover(found, station, planner_of(job.station), note=note)
+        report = recover(found, station, planner_of(job.station), note=note, kind=job.host, pace=job.pace)
         if not report.ok:
             return episode.refused(f"the cell is not at rest: {report.words}")
     return episode.run()
@@ -141,7 +146,7 @@ class _Episode:
         workcell: SimWorkcell,
         watcher: Watcher | None,
         note: Note,
-        attach: Callable[[LockstepHost], None] | None,
+        attach: Callable[[Host], None] | None,
     ) -> None:
         self._attach = attach
         self._job, self._station, self._world, self._workcell = job, station, world, workcell
@@ -193,7 +198,8 @@ class _Episode:
         if recording is not None:
             recording.parent.mkdir(parents=True, exist_ok=True)
         facts = {"seed": str(self._world.seed), "item": self._world.item.sku, "bin": self._bin}
-        with LockstepHost.for_station(workcell.plant, self._station, recording=recording, note=facts) as host:
+        job = self._job
+        with open_host(job.host, workcell.plant, self._station, recording=recording, note=facts, pace=job.pace) as host:
             forces = ForceWatch(host) if self._job.pictures else None
             outcomes = OutcomeWatch(host)
             host.session.listen(self._moment)
@@ -212,6 +218,8 @@ class _Episode:
                 settle_s=SETTLE_S,
                 note=self._note,
             ).run()
+        if host.health:
+            self._note("host", host.health)
         run = self._without_the_arm(run)
         verdict = score(workcell, over_force=outcomes.over_force)
         self._snapshot("after", "after the stow", ("side", "above"))
@@ -237,10 +245,13 @@ class _Episode:
         """
         if not run.left or run.item_place in (ItemPlace.PADDLES, ItemPlace.MOUTH):
             return run
-        report = recover(self._workcell, self._station, planner_of(self._job.station), note=self._note)
+        job = self._job
+        report = recover(
+            self._workcell, self._station, planner_of(job.station), note=self._note, kind=job.host, pace=job.pace
+        )
         return replace(run, left="" if report.ok else report.words)
 
-    def _show(self, host: LockstepHost) -> None:
+    def _show(self, host: Host) -> None:
         if self._watcher is None:
             return
         watcher, workcell = self._watcher, self._workcell
@@ -286,7 +297,7 @@ class _Episode:
         run: StowRun | None = None,
         watch: OutcomeWatch | None = None,
         verdict: StowScore | None = None,
-        host: LockstepHost | None = None,
+        host: Host | None = None,
     ) -> EpisodeResult:
         plan = thought.plan if thought else None
         outcome = StowOutcome(verdict.outcome) if verdict else StowOutcome.UNPRODUCTIVE

@@ -18,7 +18,7 @@ from podhand.app.results import StowOutcome, wilson_ci95
 from podhand.app.shell import check_json_target, console, progress, write_json
 from podhand.app.wiring import read_catalogue, world_seed
 from podhand.app.workers import run_all
-from podhand.controllers.lockstep import LockstepHost
+from podhand.controllers.host import Host
 from podhand.controllers.outcomes import Outcome
 from podhand.core.errors import DeviceError, StoppedByOperator
 from podhand.core.exchange import SlowSignal
@@ -250,7 +250,7 @@ class _FaultEpisode:
         if self._kind != CTRL_C:
             workcell.faults.inject(self._kind, from_s=self._from_s, until_s=self._from_s + self._lasts_s)
 
-    def _attach(self, host: LockstepHost) -> None:
+    def _attach(self, host: Host) -> None:
         host.session.listen(self._segments.append)
         if self._kind == CTRL_C:
             host.observe(host.request_stop, every_ticks=round(self._from_s / host.session.tick_s))

@@ -3,7 +3,10 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from podhand.controllers.lockstep import LockstepHost
+from podhand.app.choices import HostKind
+from podhand.app.hosts import open_host
+from podhand.controllers.host import Host
+from podhand.controllers.realtime import Pace
 from podhand.core.poses import inverse
 from podhand.core.station import Station
 from podhand.planning.motion import MotionPlanner
@@ -15,9 +18,7 @@ from podhand.sim.workcell import SimWorkcell
 Note = Callable[[str, Mapping[str, Any]], None]
 
 
-def nominal_cell(
-    host: LockstepHost, station: Station, workcell: SimWorkcell, planner: MotionPlanner | None = None
-) -> StowCell:
+def nominal_cell(host: Host, station: Station, workcell: SimWorkcell, planner: MotionPlanner | None = None) -> StowCell:
     """Return the cell as primitives see it at power-up, with the bin where the pod's plan says it is.
 
     Without a planner it knows no ways back.
@@ -36,7 +37,13 @@ def nominal_cell(
 
 
 def recover(
-    workcell: SimWorkcell, station: Station, planner: MotionPlanner, *, note: Note | None = None
+    workcell: SimWorkcell,
+    station: Station,
+    planner: MotionPlanner,
+    *,
+    note: Note | None = None,
+    kind: HostKind = HostKind.LOCKSTEP,
+    pace: Pace = Pace.REAL,
 ) -> RecipeReport:
     """Attach a new controller to a workcell as it stands, and bring it to rest.
 
@@ -45,7 +52,7 @@ def recover(
     Raises:
         StoppedByOperator: Ctrl-C; the arm stands.
     """
-    with LockstepHost.for_station(workcell.plant, station) as host:
+    with open_host(kind, workcell.plant, station, pace=pace) as host:
         cell = nominal_cell(host, station, workcell, planner)
         report = host.run(run_recipe(recover_recipe(), cell))
     if note:

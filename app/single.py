@@ -7,6 +7,7 @@ import numpy as np
 from podhand.app.episode import EpisodeJob, run_episode
 from podhand.app.recovering import nominal_cell
 from podhand.app.wiring import build_workcell, read_catalogue, standard_world
+from podhand.controllers.host import Host
 from podhand.controllers.lockstep import LockstepHost
 from podhand.core.errors import PlanningError, StoppedByOperator
 from podhand.core.station import Station, load_station
@@ -52,7 +53,7 @@ def stop_a_stow(workcell: SimWorkcell, station_name: str, *, seed: int, at_s: fl
     """Stow in a new workcell until a time, as Ctrl-C would end it; nothing happens when the item is refused."""
     job = EpisodeJob(station=station_name, items=None, seed=seed, index=0)
 
-    def attach(host: LockstepHost) -> None:
+    def attach(host: Host) -> None:
         host.observe(host.request_stop, every_ticks=max(1, round(at_s / host.session.tick_s)))
 
     with suppress(StoppedByOperator):

@@ -11,7 +11,7 @@ import structlog
 
 from podhand.app import words
 from podhand.app.ablations import WHOLE_STOW, Ablation
-from podhand.app.choices import WorldKind
+from podhand.app.choices import HostKind, WorldKind
 from podhand.app.episode import Episode, EpisodeJob, Watcher, run_episode
 from podhand.app.pictures import pictures_of
 from podhand.app.report import Picture, render_report
@@ -43,6 +43,7 @@ class StowJob:
     view: bool
     world: WorldKind = WorldKind.STANDARD
     ablation: Ablation = WHOLE_STOW
+    host: HostKind = HostKind.LOCKSTEP
 
 
 def schemas(world: str) -> dict[str, str]:
@@ -145,6 +146,7 @@ def _one(job: StowJob, index: int, path: Path, folder: RunFolder, watcher: Watch
             pictures=True,
             world=job.world,
             ablation=job.ablation,
+            host=job.host,
         ),
         watcher=watcher,
         note=note,

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from podhand.app.results import Step
-from podhand.controllers.lockstep import LockstepHost
+from podhand.controllers.host import Host
 from podhand.core.errors import PerceptionError
 from podhand.core.ports import PresentedItem
 from podhand.core.station import Station
@@ -64,7 +64,7 @@ class StowRunner:
 
     def __init__(
         self,
-        host: LockstepHost,
+        host: Host,
         station: Station,
         thought: Thought,
         presented: PresentedItem,

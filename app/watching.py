@@ -3,7 +3,7 @@
 import numpy as np
 
 from podhand.app.plots import ForceTrace
-from podhand.controllers.lockstep import LockstepHost
+from podhand.controllers.host import Host
 from podhand.controllers.outcomes import Cause, Outcome
 
 SAMPLE_TICKS = 4
@@ -16,7 +16,7 @@ FAULTS = frozenset(
 class ForceWatch:
     """Samples the force on the tool and its limit beside the running kernel."""
 
-    def __init__(self, host: LockstepHost) -> None:
+    def __init__(self, host: Host) -> None:
         state = host.kernel.state
         self._filtered, self._raw = state["F_tool"][:3], state["F_tool_raw"][:3]
         self._time, self._limit = host.kernel.inputs, state
@@ -44,7 +44,7 @@ class ForceWatch:
 class OutcomeWatch:
     """Collects the peaks and faults of all outcomes of an episode."""
 
-    def __init__(self, host: LockstepHost) -> None:
+    def __init__(self, host: Host) -> None:
         self.peak_raw_n = 0.0
         self.peak_filtered_n = 0.0
         self.max_ratio = 0.0

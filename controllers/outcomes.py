@@ -33,6 +33,7 @@ class Cause(IntEnum):
     EMERGENCY_STOP = 12
     OTHER_CHANNEL = 13
     FOLLOWING_ERROR = 14
+    LEASE_LOST = 15
 
 
 class FtFault(IntEnum):
@@ -142,6 +143,8 @@ class Outcome:
                 return f"not begun: '{self.name}' ({self.condition}) is false (value {self.value:.4g})"
             case Cause.CANCELLED:
                 return "cancelled"
+            case Cause.LEASE_LOST:
+                return "stopped because its client fell silent and lost the lease"
             case Cause.EMERGENCY_STOP:
                 return "stopped by the emergency stop"
             case Cause.OTHER_CHANNEL:

@@ -21,6 +21,7 @@ from mcap.writer import CompressionType, Writer
 from numpy.typing import NDArray
 
 from podhand import _kernel
+from podhand.controllers.outcomes import Cause
 from podhand.controllers.segments import CompiledChain
 from podhand.core.errors import RecordingError
 from podhand.core.exchange import INPUTS_DTYPE, OUTPUTS_DTYPE, Axis
@@ -33,7 +34,7 @@ OTHER_BUILD_TOLERANCE: Final = 1e-9
 _PROFILE = "podhand-recording"
 _MAGIC_SIZE = 8
 _COMMAND_HEAD = struct.Struct("<Qii")  # ticks before it, command, channel or index
-_COMMANDS = ("submit", "cancel", "set_payload", "reset_fault")
+_COMMANDS = ("submit", "cancel", "set_payload", "reset_fault", "lose_lease")
 _TOPICS = ("configuration", "initial", "command", "ticks", "outcome", "names")
 
 
@@ -50,6 +51,8 @@ class Recorder:
         self.path = path
         self.ticks = 0
         """Ticks made so far; the host counts."""
+        self.place: int | None = None
+        """Ticks made before the next command took effect, when the host knows better than ``ticks``."""
         self._file = path.open("wb")
         self._writer = Writer(self._file, compression=CompressionType.ZSTD, enable_crcs=True, enable_data_crcs=True)
         self._writer.start(profile=_PROFILE, library=f"podhand {_kernel.build_id()}")
@@ -69,7 +72,8 @@ class Recorder:
         if names is not None:
             text = json.dumps({"segments": names.segments, "conditions": dict(names.words), "channel": channel})
             self._write("names", text.encode())
-        self._write("command", _COMMAND_HEAD.pack(self.ticks, _COMMANDS.index(name), channel) + payload)
+        place = self.ticks if self.place is None else self.place
+        self._write("command", _COMMAND_HEAD.pack(place, _COMMANDS.index(name), channel) + payload)
 
     def outcome(self, record: NDArray[np.void]) -> None:
         """Keep an outcome."""
@@ -397,6 +401,8 @@ def _give(kernel: Any, command: Command) -> None:
             kernel.set_payload(command.channel, np.frombuffer(command.payload, _kernel.PAYLOAD_DTYPE)[0:1].reshape(()))
         case "reset_fault":
             kernel.reset_fault()
+        case "lose_lease":
+            kernel.cancel(-1, int(Cause.LEASE_LOST))
 
 
 def _compare(ticks: NDArray[np.void], outputs: NDArray[np.void], tolerance: float) -> tuple[Difference | None, float]:

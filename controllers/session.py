@@ -53,9 +53,6 @@ class KernelPort(Protocol):
     def take_outcome(self) -> NDArray[np.void] | None:
         """Return the oldest outcome not yet taken."""
 
-    def tick(self) -> None:
-        """Make one step on the bound records."""
-
 
 class CommandLog(Protocol):
     """Who wants to know of every accepted command (the recorder)."""

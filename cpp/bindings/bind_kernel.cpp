@@ -2,19 +2,12 @@
 #include "bindings.hpp"
 
 #include <chrono>
-#include <cstdio>
 #include <cstring>
 #include <memory>
-#include <stdexcept>
 #include <vector>
 
 namespace podhand::bindings {
 namespace {
-
-class KernelRefusal : public std::runtime_error {
- public:
-  using std::runtime_error::runtime_error;
-};
 
 void accept(const Verdict& verdict) {
   if (!verdict.ok()) throw KernelRefusal(in_words(verdict));
@@ -103,28 +96,6 @@ py::array tick_many(BoundKernel& self, const py::array& inputs) {
 
 }  // namespace
 
-std::string in_words(const Verdict& verdict) {
-  std::string text;
-  if (verdict.segment >= 0) text = "segment " + std::to_string(verdict.segment) + ": ";
-  if (verdict.where != nullptr) text += std::string(verdict.where) + ": ";
-  text += verdict.rule;
-  char numbers[96];
-  if (verdict.low != 0.0 || verdict.high != 0.0) {
-    // The smallest normal number stands for "more than zero".
-    if (verdict.low > 0.0 && verdict.low < 1e-300) {
-      std::snprintf(numbers, sizeof numbers, " (got %.6g, allowed above 0, up to %.6g)", verdict.value, verdict.high);
-    } else {
-      std::snprintf(numbers, sizeof numbers, " (got %.6g, allowed %.6g .. %.6g)", verdict.value, verdict.low,
-                    verdict.high);
-    }
-    text += numbers;
-  } else if (verdict.value != 0.0) {
-    std::snprintf(numbers, sizeof numbers, " (got %.6g)", verdict.value);
-    text += numbers;
-  }
-  return text;
-}
-
 void bind_kernel(py::module_& module) {
   py::register_exception<KernelRefusal>(module, "KernelRefusal", PyExc_ValueError);
   py::class_<BoundKernel>(module, "Kernel", "The deterministic 1 kHz step of the whole cell.")
@@ -137,7 +108,11 @@ void bind_kernel(py::module_& module) {
           py::arg("config"))
       .def("submit", &submit, py::arg("channel"), py::arg("segments"))
       .def(
-          "cancel", [](BoundKernel& self, int channel) { self.kernel.cancel(channel); }, py::arg("channel") = -1)
+          "cancel",
+          [](BoundKernel& self, int channel, std::uint32_t cause) {
+            self.kernel.cancel(channel, static_cast<Cause>(cause));
+          },
+          py::arg("channel") = -1, py::arg("cause") = static_cast<std::uint32_t>(Cause::kCancelled))
       .def(
           "set_payload",
           [](BoundKernel& self, int index, const py::array& payload) {

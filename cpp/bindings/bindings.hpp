@@ -7,6 +7,7 @@
 #include <pybind11/pybind11.h>
 
 #include <cstddef>
+#include <stdexcept>
 #include <string>
 
 namespace podhand {
@@ -21,9 +22,13 @@ void bind_dtypes(py::module_& module);
 void bind_free_space(py::module_& module);
 void bind_kernel(py::module_& module);
 void bind_plain_step(py::module_& module);
+void bind_exchange(py::module_& module, const char* build_id);
 
-/// `segment 2: rule (got x, allowed a .. b)`.
-[[nodiscard]] std::string in_words(const Verdict& verdict);
+/// The kernel did not take what it was given; KernelRefusal in Python.
+class KernelRefusal : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
 
 /// A 0-d structured view on a record that `owner` keeps alive.
 template <typename Record>

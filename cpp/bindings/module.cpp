@@ -13,5 +13,6 @@ PYBIND11_MODULE(_kernel, module) {
   podhand::bind_kinematics(module);
   bindings::bind_plain_step(module);
   bindings::bind_free_space(module);
+  bindings::bind_exchange(module, PODHAND_BUILD_ID);
   module.def("build_id", [] { return PODHAND_BUILD_ID; });
 }

@@ -54,7 +54,7 @@ void Channel::submit(const Segment* chain, std::size_t count, std::uint32_t numb
   count_ = static_cast<std::uint32_t>(count);
   current_ = 0;
   number_ = number;
-  cancel_ = false;
+  cancel_ = Cause::kNone;
   progress_ = 0.0;
   phase_ = Phase::kPending;
 }
@@ -81,7 +81,8 @@ bool Channel::owns(const Interruption& fault) const noexcept {
 void Channel::reset() noexcept {
   phase_ = Phase::kIdle;
   payload_ = 0;
-  cancel_ = alarmed_ = tared_ = false;
+  cancel_ = Cause::kNone;
+  alarmed_ = tared_ = false;
 }
 
 void Channel::step(const Tick& tick, const Interruption& interruption, double* speed, std::uint32_t& digital,
@@ -223,7 +224,7 @@ void Channel::look(const Tick& tick) noexcept {
 
 Channel::Ending Channel::judge(const Tick& tick, const Interruption& interruption) noexcept {
   if (interruption.cause != Cause::kNone) return {interruption.cause, 0, 0, interruption.value, nullptr};
-  if (cancel_) return {Cause::kCancelled, 0, 0, elapsed_s_, nullptr};
+  if (cancel_ != Cause::kNone) return {cancel_, 0, 0, elapsed_s_, nullptr};
   Ending ending = judge_reflexes(tick);
   if (ending.cause == Cause::kNone) ending = judge_limits(tick);
   if (ending.cause == Cause::kNone) ending = judge_normal_end(tick);
@@ -302,7 +303,7 @@ void Channel::end(const Ending& ending, const Tick& tick, OutcomeQueue& outcomes
   outcome_.end_tick = tick.number;
   outcome_.duration_s = elapsed_s_;
   alarmed_ = alarms(ending.cause);
-  cancel_ = false;
+  cancel_ = Cause::kNone;
   if (normal && segment.tare && samples_ > 0) {
     for (int i = 0; i < 6; ++i) tare_mean_[i] = tare_sum_[i] / static_cast<double>(samples_);
     tared_ = true;
@@ -321,7 +322,7 @@ void Channel::end(const Ending& ending, const Tick& tick, OutcomeQueue& outcomes
                    ? ending.reflex->retreat_m
                    : 0.0;
   const bool gentle = ending.cause == Cause::kTimeout || ending.cause == Cause::kCancelled ||
-                      (normal && (segment.on_end != OnEnd::kHold || last));
+                      ending.cause == Cause::kLeaseLost || (normal && (segment.on_end != OnEnd::kHold || last));
   begin_stop(tick, !gentle);
 }
 

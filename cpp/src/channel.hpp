@@ -34,8 +34,10 @@ class Channel {
  public:
   explicit Channel(int index) noexcept : index_(index) {}
   /// Copies a validated chain; it starts in the next step.
-  void submit(const Segment* chain, std::size_t count, std::uint32_t number) noexcept;
-  void cancel() noexcept { cancel_ = running(); }
+  void submit(const Segment* chain, std::size_t count, std::uint32_t number) noexcept PODHAND_NONBLOCKING;
+  void cancel(Cause cause) noexcept {
+    if (running()) cancel_ = cause;
+  }
   void reset() noexcept;
 
   /// Ends a chain that could not begin. Real-time.
@@ -119,7 +121,7 @@ class Channel {
   std::uint32_t until_count_{}, reflex_count_{}, action_count_{};  ///< in use in the running segment
   int index_;
   Phase phase_{Phase::kIdle};
-  bool cancel_{false};
+  Cause cancel_{Cause::kNone};  ///< kCancelled or kLeaseLost: the segment must end
   bool ends_chain_{false};
   bool alarmed_{false};
   bool tared_{false};

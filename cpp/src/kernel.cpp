@@ -77,6 +77,8 @@ struct Kernel::Impl {
   [[nodiscard]] bool running() const noexcept { return channels[0].running() || channels[1].running(); }
   [[nodiscard]] int joints() const noexcept { return config.chain.joints; }
 
+  [[nodiscard]] Verdict ready_for_chain(int channel) const noexcept;
+  [[nodiscard]] Verdict ready_for_payload(int index) const noexcept;
   void read_axes(const Inputs& inputs) noexcept;
   void read_slow(const Inputs& inputs) noexcept;
   [[nodiscard]] bool keeps_grip(int axis) const noexcept;
@@ -335,6 +337,26 @@ void Kernel::Impl::write_state(const Inputs& inputs) noexcept {
 
 // ---- the kernel -------------------------------------------------------------------------------------------------
 
+Verdict Kernel::Impl::ready_for_chain(int channel) const noexcept {
+  if (channel < 0 || channel >= kChannels) return {"channel", -1, static_cast<double>(channel), 0, kChannels - 1};
+  if (!configured) return {"the kernel is not configured"};
+  if (fault.cause != Cause::kNone) {
+    return {"a fault is latched; clear its cause and reset it (value is the cause)", -1,
+            static_cast<double>(fault.cause)};
+  }
+  if (channels[channel].running()) return {"the channel runs a chain; wait for it or cancel it"};
+  return {};
+}
+
+Verdict Kernel::Impl::ready_for_payload(int index) const noexcept {
+  if (!configured) return {"the kernel is not configured"};
+  if (channels[0].running()) return {"the arm's channel runs a chain; payloads change only while the arm stands"};
+  if (index < 0 || index >= kMaxPayloads) {
+    return {"payload index", -1, static_cast<double>(index), 0, kMaxPayloads - 1};
+  }
+  return {};
+}
+
 Kernel::Kernel() noexcept : impl_(new Impl) {}
 Kernel::~Kernel() { delete impl_; }
 
@@ -362,15 +384,14 @@ Verdict Kernel::configure(const KernelConfig& config) noexcept {
 }
 
 Verdict Kernel::submit(int channel, const Segment* chain, std::size_t count) noexcept {
+  if (const Verdict verdict = impl_->ready_for_chain(channel); !verdict.ok()) return verdict;
+  if (const Verdict verdict = validate(impl_->config, chain, count, channel); !verdict.ok()) return verdict;
+  return take(channel, chain, count);
+}
+
+Verdict Kernel::take(int channel, const Segment* chain, std::size_t count) noexcept {
   Impl& k = *impl_;
-  if (channel < 0 || channel >= kChannels) return {"channel", -1, static_cast<double>(channel), 0, kChannels - 1};
-  if (!k.configured) return {"the kernel is not configured"};
-  if (k.fault.cause != Cause::kNone) {
-    return {"a fault is latched; clear its cause and reset it (value is the cause)", -1,
-            static_cast<double>(k.fault.cause)};
-  }
-  if (k.channels[channel].running()) return {"the channel runs a chain; wait for it or cancel it"};
-  if (const Verdict verdict = validate(k.config, chain, count, channel); !verdict.ok()) return verdict;
+  if (const Verdict verdict = k.ready_for_chain(channel); !verdict.ok()) return verdict;
   k.channels[channel].submit(chain, count, ++k.chains);
   k.interruptions[channel] = {};
   k.state.chain[channel] = k.chains;
@@ -378,22 +399,23 @@ Verdict Kernel::submit(int channel, const Segment* chain, std::size_t count) noe
   return {};
 }
 
-void Kernel::cancel(int channel) noexcept {
+void Kernel::cancel(int channel, Cause cause) noexcept {
   for (int c = 0; c < kChannels; ++c) {
-    if (channel == -1 || channel == c) impl_->channels[c].cancel();
+    if (channel == -1 || channel == c) impl_->channels[c].cancel(cause);
   }
 }
 
 Verdict Kernel::set_payload(int index, const PayloadConfig& payload) noexcept {
-  Impl& k = *impl_;
-  if (!k.configured) return {"the kernel is not configured"};
-  if (k.channels[0].running()) return {"the arm's channel runs a chain; payloads change only while the arm stands"};
-  if (index < 0 || index >= kMaxPayloads) {
-    return {"payload index", -1, static_cast<double>(index), 0, kMaxPayloads - 1};
-  }
-  KernelConfig changed = k.config;
+  if (const Verdict verdict = impl_->ready_for_payload(index); !verdict.ok()) return verdict;
+  KernelConfig changed = impl_->config;
   changed.payload[index] = payload;
   if (const Verdict verdict = validate(changed); !verdict.ok()) return verdict;
+  return take_payload(index, payload);
+}
+
+Verdict Kernel::take_payload(int index, const PayloadConfig& payload) noexcept {
+  Impl& k = *impl_;
+  if (const Verdict verdict = k.ready_for_payload(index); !verdict.ok()) return verdict;
   k.config.payload[index] = payload;
   k.state.parameter_generation = ++k.config.generation;
   return {};

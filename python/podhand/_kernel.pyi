@@ -25,6 +25,10 @@ PAYLOAD_DTYPE: Final[np.dtype[np.void]]
 FT_CONFIG_DTYPE: Final[np.dtype[np.void]]
 SAFETY_CONFIG_DTYPE: Final[np.dtype[np.void]]
 KERNEL_CONFIG_DTYPE: Final[np.dtype[np.void]]
+CELL_DTYPE: Final[np.dtype[np.void]]
+"""The cell after one tick, as podhand-rt shares it: ticks, inputs, outputs, state, health."""
+EVENT_DTYPE: Final[np.dtype[np.void]]
+LEASE_S: Final[float]
 MIN_DAMPING_RATIO: Final[float]
 
 class KernelRefusal(ValueError):
@@ -57,8 +61,8 @@ class Kernel:
             TypeError: not a contiguous array of ``SEGMENT_DTYPE``.
         """
 
-    def cancel(self, channel: int = -1) -> None:
-        """End the running segment of a channel (-1: of all) with a jerk-limited stop."""
+    def cancel(self, channel: int = -1, cause: int = 11) -> None:
+        """End the running segment of a channel (-1: of all) with a jerk-limited stop and this cause."""
 
     def set_payload(self, index: int, payload: NDArray[np.void]) -> None:
         """Replace a payload model (``PAYLOAD_DTYPE``). Raises KernelRefusal; only while the arm's channel is idle."""
@@ -319,3 +323,98 @@ def free_space_instruction_set() -> str:
 
 def use_free_space_instruction_set(name: str) -> None:
     """Use another one, in all threads; for tests. Raises PerceptionError for a name not in the list."""
+
+# ---- podhand-rt -------------------------------------------------------------------------------------------------
+
+class ExchangeError(RuntimeError):
+    """podhand-rt cannot be reached, is of another build, has ended, or does not answer."""
+
+class NotOwner(RuntimeError):
+    """A command of a client that does not hold the lease. Nothing was done."""
+
+def exchange_hash() -> int:
+    """Return a number that changes when anything that is shared with podhand-rt moves."""
+
+def config_block(config: NDArray[np.void]) -> bytes:
+    """Return a configuration as podhand-rt reads it from standard input: head with checksum, then the record."""
+
+class Client:
+    """Reads what podhand-rt shares, and commands while it holds the lease. Not thread-safe but for ``beat``."""
+
+    def __init__(self, name: str) -> None:
+        """Attach. Raises ExchangeError: nothing there, or of another version, layout or build."""
+
+    def take_lease(self) -> bool:
+        """Become the one who commands; False when somebody else is."""
+
+    def release_lease(self) -> None:
+        """Give the lease back; what moves is cancelled."""
+
+    def beat(self) -> None:
+        """Say that this client lives. Any thread."""
+
+    @property
+    def holds_lease(self) -> bool: ...
+    @property
+    def owner_pid(self) -> int:
+        """Who commands; 0 nobody."""
+
+    @property
+    def host_pid(self) -> int: ...
+    @property
+    def host_gone(self) -> bool: ...
+    def submit(self, channel: int, segments: NDArray[np.void]) -> int:
+        """As ``Kernel.submit``; return how many ticks had been made. Raises KernelRefusal, NotOwner, ExchangeError."""
+
+    def cancel(self, channel: int = -1) -> int:
+        """As ``Kernel.cancel``; returns and raises as ``submit``."""
+
+    def set_payload(self, index: int, payload: NDArray[np.void]) -> int:
+        """As ``Kernel.set_payload``; returns and raises as ``submit``."""
+
+    def reset_fault(self) -> int:
+        """As ``Kernel.reset_fault``; returns and raises as ``submit``."""
+
+    def refresh(self) -> bool:
+        """Copy the newest state into ``cell``; False before the first tick."""
+
+    def wait_beyond(self, ticks: int, timeout_s: float) -> bool:
+        """Wait until more ticks were made, and refresh; False when the time is over. Raises ExchangeError."""
+
+    def take_outcome(self) -> NDArray[np.void] | None:
+        """Return the next outcome since attaching."""
+
+    def take_event(self) -> NDArray[np.void] | None:
+        """Return the next event since attaching, a 0-d record of ``EVENT_DTYPE``."""
+
+    def drain_ticks(self) -> bytes:
+        """Return inputs and outputs of the ticks since the last call."""
+
+    @property
+    def lost_ticks(self) -> int:
+        """Ticks that were overwritten before they were drained."""
+
+    @property
+    def lost_outcomes(self) -> int: ...
+    @property
+    def lost_events(self) -> int: ...
+    @property
+    def cell(self) -> NDArray[np.void]:
+        """0-d record of ``CELL_DTYPE``, as of the last refresh; read-only."""
+
+class PlantSide:
+    """A plant's end: readings in, set-points out, in turn."""
+
+    def __init__(self, name: str) -> None:
+        """Attach. Raises ExchangeError as ``Client``."""
+
+    def exchange(self, timeout_s: float) -> bool:
+        """Publish ``inputs`` and wait for the ``outputs`` that answer them; False: not yet, call again.
+
+        Raises ExchangeError when podhand-rt has ended.
+        """
+
+    @property
+    def inputs(self) -> NDArray[np.void]: ...
+    @property
+    def outputs(self) -> NDArray[np.void]: ...

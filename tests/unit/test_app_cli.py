@@ -50,7 +50,7 @@ def test_every_command_explains_itself(command: list[str]) -> None:
         (["stow", "--count", "none"], "--count"),
         (["stow", "--count", "0"], "--count"),
         (["stow", "--sneed", "1"], "--sneed"),
-        (["stow", "--host", "realtime"], "lockstep"),
+        (["stow", "--host", "cloud"], "realtime"),
         (["dance"], "dance"),
         (["stow", "--station", "sim-stwo"], "did you mean 'sim-stow'"),
         (["stow", "--station", "nowhere.yaml"], "station file not found"),

@@ -1,4 +1,4 @@
-"""Session and lock-step host on a plant of ideal axes."""
+"""Session and hosts on a plant of ideal axes: what is true of one host is true of all."""
 
 import gc
 import os
@@ -11,8 +11,10 @@ import numpy as np
 import pytest
 
 from podhand.controllers.conditions import axis, ft, time, tool
+from podhand.controllers.host import Host
 from podhand.controllers.lockstep import LockstepHost
 from podhand.controllers.outcomes import Cause
+from podhand.controllers.realtime import Pace, RealtimeHost
 from podhand.controllers.segments import (
     BAND_CHANNEL,
     AxisForce,
@@ -29,12 +31,29 @@ from podhand.core.exchange import Axis, Safety
 from tests.unit.fake_plant import STATION, Contact, FakePlant, wall
 
 LIMITS = SegmentLimits.for_station(STATION, force_norm_n=20.0, speed_m_s=0.15)
-Host = tuple[LockstepHost, FakePlant]
+_made: list[Host] = []
+_kind = "lockstep"
 
 
-def make(contact: Contact | None = None, recording: Path | None = None) -> Host:
+@pytest.fixture(autouse=True, params=["lockstep", "realtime"])
+def kind_of_host(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Let ``make`` give one kind of host, then the other; close them all."""
+    global _kind
+    _kind = request.param
+    yield
+    while _made:
+        _made.pop().close()
+
+
+def make(contact: Contact | None = None, recording: Path | None = None) -> tuple[Host, FakePlant]:
     plant = FakePlant(contact=contact)
-    return LockstepHost.for_station(plant, STATION, recording=recording), plant
+    host: Host
+    if _kind == "lockstep":
+        host = LockstepHost.for_station(plant, STATION, recording=recording)
+    else:
+        host = RealtimeHost.for_station(plant, STATION, recording=recording, pace=Pace.PLANT, priority=0)
+    _made.append(host)
+    return host, plant
 
 
 def forward(speed_m_s: float = 0.05, **more: Any) -> Segment:

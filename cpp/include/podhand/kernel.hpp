@@ -8,6 +8,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string>
 
 namespace podhand {
 
@@ -19,6 +20,9 @@ struct Verdict {
   const char* where{nullptr};  ///< static text: which axis; nullptr: not about an axis
   [[nodiscard]] bool ok() const noexcept { return rule == nullptr; }
 };
+
+/// Not real-time. `segment 2: rule (got x, allowed a .. b)`.
+[[nodiscard]] std::string in_words(const Verdict& verdict);
 
 /// Not real-time. Checks every value of a configuration.
 [[nodiscard]] Verdict validate(const KernelConfig& config) noexcept;
@@ -38,22 +42,28 @@ class Kernel {
 
   /// Not real-time. Takes a configuration; only while no chain runs.
   [[nodiscard]] Verdict configure(const KernelConfig& config) noexcept;
-  /// Takes a chain for a channel; it starts in the next tick. Refused while the channel runs or a fault is latched.
+  /// Not real-time. Takes a chain for a channel; it starts in the next tick. Refused while the channel runs or a fault
+  /// is latched.
   [[nodiscard]] Verdict submit(int channel, const Segment* chain, std::size_t count) noexcept;
-  /// Ends the running segment of a channel (-1: of all) with Cause::kCancelled and a jerk-limited stop.
-  void cancel(int channel) noexcept;
-  /// Replaces one payload model, while the arm's channel is idle. The new generation is reported in State.
+  /// Real-time. As submit, for a chain that validate() has accepted with the parameters in force.
+  [[nodiscard]] Verdict take(int channel, const Segment* chain, std::size_t count) noexcept PODHAND_NONBLOCKING;
+  /// Real-time. Ends the running segment of a channel (-1: of all) with a jerk-limited stop and this cause.
+  void cancel(int channel, Cause cause = Cause::kCancelled) noexcept PODHAND_NONBLOCKING;
+  /// Not real-time. Replaces one payload model, while the arm's channel is idle. State reports the new generation.
   [[nodiscard]] Verdict set_payload(int index, const PayloadConfig& payload) noexcept;
-  /// Clears a latched fault after its cause is gone. Nothing moves on reset: set-points are re-seeded from measurement.
-  [[nodiscard]] Verdict reset_fault() noexcept;
+  /// Real-time. As set_payload, for a payload that validate() has accepted as part of the parameters in force.
+  [[nodiscard]] Verdict take_payload(int index, const PayloadConfig& payload) noexcept PODHAND_NONBLOCKING;
+  /// Real-time. Clears a latched fault after its cause is gone. Nothing moves on reset: set-points are re-seeded from
+  /// measurement.
+  [[nodiscard]] Verdict reset_fault() noexcept PODHAND_NONBLOCKING;
 
   /// One step. Real-time: no heap, lock, exception, system call, clock or string. A function of the inputs, the
   /// commands accepted before this tick, the parameters and the state alone.
   void tick(const Inputs& inputs, Outputs& outputs) noexcept PODHAND_NONBLOCKING;
 
-  [[nodiscard]] const State& state() const noexcept;
+  [[nodiscard]] const State& state() const noexcept PODHAND_NONBLOCKING;
   /// Takes the oldest outcome not yet taken. False when there is none.
-  [[nodiscard]] bool take_outcome(Outcome& outcome) noexcept;
+  [[nodiscard]] bool take_outcome(Outcome& outcome) noexcept PODHAND_NONBLOCKING;
 
  private:
   struct Impl;

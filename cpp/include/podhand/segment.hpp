@@ -182,6 +182,7 @@ enum class Cause : std::uint32_t {
   kEmergencyStop = 12,
   kOtherChannel = 13,    ///< the other channel reflexed or faulted
   kFollowingError = 14,  ///< set-point and measurement apart; value is the axis
+  kLeaseLost = 15,       ///< the client fell silent; its motion was cancelled
 };
 
 /// Why the F/T signal is not plausible.

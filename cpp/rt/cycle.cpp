@@ -1,0 +1,127 @@
+#include <rt/cycle.hpp>
+
+#include <algorithm>
+
+namespace podhand::rt {
+namespace {
+
+/// What the host itself slept too long is not held against its client.
+constexpr double kMostSilencePerWakeS = 0.020;
+
+}  // namespace
+
+Cycle::Cycle(Exchange& exchange, Kernel& kernel, double lease_s) noexcept
+    : exchange_(&exchange), kernel_(&kernel), lease_s_(lease_s) {}
+
+bool Cycle::offer(Request& request) noexcept {
+  Request* none = nullptr;
+  return pending_.compare_exchange_strong(none, &request, std::memory_order_release, std::memory_order_relaxed);
+}
+
+std::uint32_t Cycle::moving() const noexcept {
+  const State& state = kernel_->state();
+  return (state.chain[0] != 0 ? 1u : 0u) | (state.chain[1] != 0 ? 2u : 0u);
+}
+
+void Cycle::note(EventKind kind, double value, double now_s) noexcept {
+  exchange_->events.write({cell_.ticks, now_s, value, kind, moving()});
+}
+
+bool Cycle::supervise(double elapsed_s, double now_s) noexcept {
+  exchange_->beat.fetch_add(1, std::memory_order_relaxed);
+  judge_lease(elapsed_s, now_s);
+  Request* request = pending_.load(std::memory_order_acquire);
+  if (request == nullptr) return false;
+  answer(*request);
+  pending_.store(nullptr, std::memory_order_release);
+  return true;
+}
+
+void Cycle::judge_lease(double elapsed_s, double now_s) noexcept {
+  const Lease& lease = exchange_->lease;
+  const std::uint64_t owner = lease.owner.load(std::memory_order_acquire);
+  const std::uint64_t beats = lease.beats.load(std::memory_order_relaxed);
+  if (owner != owner_) {
+    // A client that goes away, or is replaced, leaves nothing in motion.
+    if (owner_ != 0) {
+      note(EventKind::kLeaseReleased, pid_of(owner_), now_s);
+      stop(Cause::kLeaseLost);
+    }
+    owner_ = owner;
+    if (owner_ != 0) note(EventKind::kLeaseTaken, pid_of(owner_), now_s);
+    silence_s_ = 0.0;
+    beats_ = beats;
+  }
+  if (owner_ == 0) return;
+  if (beats != beats_) {
+    beats_ = beats;
+    silence_s_ = 0.0;
+  } else {
+    silence_s_ += std::min(elapsed_s, kMostSilencePerWakeS);
+  }
+  if (gone_.load(std::memory_order_acquire) == owner_) {
+    lose_lease(EventKind::kClientGone, pid_of(owner_), now_s);
+  } else if (silence_s_ > lease_s_) {
+    lose_lease(EventKind::kLeaseLost, silence_s_, now_s);
+  }
+}
+
+void Cycle::lose_lease(EventKind why, double value, double now_s) noexcept {
+  note(why, value, now_s);
+  stop(Cause::kLeaseLost);
+  ++leases_lost_;
+  std::uint64_t owner = owner_;
+  exchange_->lease.owner.compare_exchange_strong(owner, 0, std::memory_order_acq_rel, std::memory_order_relaxed);
+  owner_ = 0;
+}
+
+void Cycle::answer(Request& request) noexcept {
+  request.ticks = cell_.ticks;
+  request.number = 0;
+  if (request.token != owner_ || owner_ == 0) {
+    request.answer = Answer::kNotOwner;
+    return;
+  }
+  request.verdict = {};
+  switch (request.kind) {
+    case CommandKind::kSubmit:
+      request.verdict = kernel_->take(request.channel, request.chain, request.count);
+      if (request.verdict.ok()) request.number = kernel_->state().chain[request.channel];
+      break;
+    case CommandKind::kCancel:
+      kernel_->cancel(request.channel);
+      break;
+    case CommandKind::kSetPayload:
+      request.verdict = kernel_->take_payload(request.channel, request.payload);
+      break;
+    case CommandKind::kResetFault:
+      request.verdict = kernel_->reset_fault();
+      break;
+  }
+  request.answer = request.verdict.ok() ? Answer::kAccepted : Answer::kRefused;
+  // A client that commands and looks sees its own command, also while no tick is made.
+  if (request.answer == Answer::kAccepted && exchange_->cell.count() > 0) {
+    cell_.state = kernel_->state();
+    exchange_->cell.write(cell_);
+  }
+}
+
+bool Cycle::readings_wait() const noexcept { return exchange_->readings.count() != readings_seen_; }
+
+void Cycle::tick(const Health& health) noexcept {
+  std::uint64_t number = 0;
+  if (!exchange_->readings.read(cell_.inputs, number)) return;
+  readings_seen_ = number + 1;
+  kernel_->tick(cell_.inputs, cell_.outputs);
+  ++cell_.ticks;
+  cell_.state = kernel_->state();
+  cell_.health = health;
+  record_.inputs = cell_.inputs;
+  record_.outputs = cell_.outputs;
+  exchange_->ticks.write(record_);
+  while (kernel_->take_outcome(outcome_)) exchange_->outcomes.write(outcome_);
+  exchange_->cell.write(cell_);
+  exchange_->set_points.write(cell_.outputs);
+}
+
+}  // namespace podhand::rt

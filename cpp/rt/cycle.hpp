@@ -1,0 +1,71 @@
+/// The work of one cycle: lease, commands, tick, publication. No time, no threads, no system calls: podhand-rt adds
+/// these, tests do without.
+#pragma once
+
+#include <rt/exchange.hpp>
+
+namespace podhand::rt {
+
+/// A command after validation, on its way into the cycle. Memory is the command thread's, until `done`.
+struct Request {
+  CommandKind kind{};
+  int channel{};
+  std::size_t count{};
+  std::uint64_t token{};
+  const Segment* chain{};
+  PayloadConfig payload{};
+  Verdict verdict{};       ///< answer
+  std::uint64_t ticks{};   ///< answer
+  std::uint32_t number{};  ///< answer: of the chain
+  Answer answer{};
+};
+
+class Cycle {
+ public:
+  /// The kernel is configured.
+  Cycle(Exchange& exchange, Kernel& kernel, double lease_s) noexcept;
+
+  /// Other thread: hands a request over; false while the last one is not answered.
+  [[nodiscard]] bool offer(Request& request) noexcept;
+  /// Other thread: whether the cycle has answered.
+  [[nodiscard]] bool answered() const noexcept { return pending_.load(std::memory_order_acquire) == nullptr; }
+  /// Other thread: the process that holds the lease has ended.
+  void client_gone(std::uint64_t token) noexcept { gone_.store(token, std::memory_order_release); }
+
+  /// At every wake-up: judges the lease, takes the request. Real-time.
+  /// @param elapsed_s since the last call
+  /// @param now_s     CLOCK_MONOTONIC
+  /// @return whether a request was answered
+  bool supervise(double elapsed_s, double now_s) noexcept PODHAND_NONBLOCKING;
+  /// Whether the plant has written readings that no tick has seen. Real-time.
+  [[nodiscard]] bool readings_wait() const noexcept PODHAND_NONBLOCKING;
+  /// One tick on the newest readings; everything is published before the set-points. Real-time.
+  void tick(const Health& health) noexcept PODHAND_NONBLOCKING;
+  /// Cancels everything. Real-time.
+  void stop(Cause cause) noexcept PODHAND_NONBLOCKING { kernel_->cancel(-1, cause); }
+  void note(EventKind kind, double value, double now_s) noexcept PODHAND_NONBLOCKING;
+
+  [[nodiscard]] std::uint32_t moving() const noexcept PODHAND_NONBLOCKING;
+  [[nodiscard]] std::uint64_t ticks() const noexcept { return cell_.ticks; }
+  [[nodiscard]] std::uint64_t leases_lost() const noexcept { return leases_lost_; }
+
+ private:
+  void judge_lease(double elapsed_s, double now_s) noexcept PODHAND_NONBLOCKING;
+  void lose_lease(EventKind why, double value, double now_s) noexcept PODHAND_NONBLOCKING;
+  void answer(Request& request) noexcept PODHAND_NONBLOCKING;
+
+  Exchange* exchange_;
+  Kernel* kernel_;
+  double lease_s_;
+  std::atomic<Request*> pending_{};
+  std::atomic<std::uint64_t> gone_{};
+  CellRecord cell_{};
+  TickRecord record_{};
+  Outcome outcome_{};
+  std::uint64_t owner_{}, beats_{};
+  double silence_s_{};
+  std::uint64_t readings_seen_{};
+  std::uint64_t leases_lost_{};
+};
+
+}  // namespace podhand::rt

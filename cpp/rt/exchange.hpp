@@ -1,0 +1,161 @@
+/// What podhand-rt shares with its clients and with a simulated plant: one block of fixed layout in shared memory.
+///
+/// | part | written by | read by |
+/// | --- | --- | --- |
+/// | header, snapshot, journals | podhand-rt | everybody |
+/// | lease, commands | the client that holds the lease | podhand-rt |
+/// | readings | the plant | podhand-rt |
+///
+/// podhand-rt trusts nothing that others write: it copies first, validates the copy, and uses the copy.
+#pragma once
+
+#include <podhand/kernel.hpp>
+#include <rt/lock_free.hpp>
+
+namespace podhand::rt {
+
+inline constexpr std::uint64_t kMagic = 0x74722d646e616870u;  // "phand-rt"
+inline constexpr std::uint32_t kVersion = 1;
+inline constexpr double kLeaseS = 0.250;  ///< a client that is silent for longer has lost its lease
+
+/// Written once, before `ready`.
+struct Header {
+  std::uint64_t magic{};
+  std::uint32_t version{};
+  std::int32_t pid{};           ///< of podhand-rt
+  std::uint64_t size{};         ///< of the whole block
+  std::uint64_t layout_hash{};  ///< exchange_hash()
+  double tick_s{};
+  double lease_s{};
+  char build_id[64]{};
+  std::atomic<std::uint32_t> ready{};
+  std::atomic<std::uint32_t> leaving{};  ///< podhand-rt ends, or has ended, in an orderly way
+};
+
+// ---- podhand-rt to everybody ------------------------------------------------------------------------------------
+
+/// How the host itself is doing. Times are wall times.
+struct Health {
+  std::uint64_t cycles{};       ///< wake-ups of the cycle
+  std::uint64_t late_cycles{};  ///< of them, those that began more than half a period after their time
+  std::uint64_t waits{};        ///< waits for the plant that lasted longer than a period
+  std::uint64_t leases_lost{};
+  double busy_s{};      ///< inside Kernel::tick so far
+  double max_late_s{};  ///< latest wake-up
+  double max_tick_s{};  ///< longest tick
+  double mean_late_s{};
+};
+
+/// The cell after one tick.
+struct CellRecord {
+  std::uint64_t ticks{};  ///< ticks made so far
+  Inputs inputs{};
+  Outputs outputs{};
+  State state{};
+  Health health{};
+};
+
+/// What a recording keeps of a tick: enough to run it again and to compare.
+struct TickRecord {
+  Inputs inputs{};
+  Outputs outputs{};
+};
+
+enum class Answer : std::uint32_t { kAccepted = 0, kRefused = 1, kNotOwner = 2, kOverdue = 3, kMalformed = 4 };
+
+/// The answer to one command.
+struct Acknowledgement {
+  std::uint64_t sequence{};
+  std::uint64_t token{};
+  std::uint64_t ticks{};  ///< ticks made before the command took effect
+  Answer answer{};
+  std::uint32_t chain{};  ///< number of the accepted chain
+  char words[160]{};      ///< why not, when it was refused
+};
+
+enum class EventKind : std::uint32_t {
+  kStarted = 0,
+  kLeaseTaken = 1,     ///< value: process id
+  kLeaseReleased = 2,  ///< value: process id
+  kLeaseLost = 3,      ///< value: silence of the client [s]; its motion was cancelled
+  kClientGone = 4,     ///< value: process id; its motion was cancelled
+  kPlantSilent = 5,    ///< value: since when [s]
+  kPlantBack = 6,      ///< value: how long it was silent [s]
+  kStopAsked = 7,      ///< value: signal
+  kCycleStalled = 8,   ///< value: how long the cycle stood, as the watchdog saw it [s]
+};
+
+struct Event {
+  std::uint64_t ticks{};  ///< ticks made so far
+  double wall_s{};        ///< CLOCK_MONOTONIC
+  double value{};
+  EventKind kind{};
+  std::uint32_t moving{};  ///< bit i: channel i was running
+};
+
+// ---- client to podhand-rt ---------------------------------------------------------------------------------------
+
+/// Who may command. `owner` goes from 0 to a token by the client, back to 0 by podhand-rt (loss) or the client.
+struct Lease {
+  std::atomic<std::uint64_t> owner{};
+  std::atomic<std::uint64_t> beats{};
+};
+
+/// A token: process id, then chance. Never 0.
+[[nodiscard]] inline std::uint64_t make_token(std::uint32_t pid, std::uint32_t chance) noexcept {
+  return static_cast<std::uint64_t>(pid) << 32 | (chance | 1u);
+}
+[[nodiscard]] inline int pid_of(std::uint64_t token) noexcept { return static_cast<int>(token >> 32); }
+
+enum class CommandKind : std::uint32_t { kSubmit = 0, kCancel = 1, kSetPayload = 2, kResetFault = 3 };
+
+struct Command {
+  std::uint64_t sequence{};
+  std::uint64_t token{};
+  std::uint64_t deadline_ns{};  ///< CLOCK_MONOTONIC; refused when it is taken up later
+  CommandKind kind{};
+  std::int32_t channel{};  ///< kSubmit, kCancel: channel; kSetPayload: index
+  std::uint64_t count{};   ///< kSubmit: segments
+  PayloadConfig payload{};
+  Segment chain[kMaxSegments]{};
+};
+
+// ---- plant and podhand-rt ---------------------------------------------------------------------------------------
+
+/// 32-bit words to sleep on (futex): each counts up when there is news.
+struct Bells {
+  alignas(64) std::atomic<std::uint32_t> cycle{};  ///< for the cycle: readings, or a command to take up
+  alignas(64) std::atomic<std::uint32_t> plant{};  ///< for the plant: set-points
+  alignas(64) std::atomic<std::uint32_t> clients{};
+  alignas(64) std::atomic<std::uint32_t> commands{};  ///< for the command thread
+};
+
+struct Exchange {
+  Header header{};
+  Bells bells{};
+  alignas(64) Lease lease{};
+  std::atomic<std::uint64_t> beat{};  ///< of the cycle: counts wake-ups
+  Snapshot<Inputs> readings{};        ///< by the plant
+  Snapshot<Outputs> set_points{};     ///< for the plant
+  Snapshot<CellRecord> cell{};
+  Journal<Acknowledgement, 16> answers{};
+  Journal<Event, 256> events{};
+  Journal<Outcome, 256> outcomes{};
+  Ring<Command, 4> commands{};
+  Journal<TickRecord, 8192> ticks{};
+};
+
+/// Covers the layout of every record, and of the block itself. Differs between builds whose exchange differs.
+[[nodiscard]] std::uint64_t exchange_hash() noexcept;
+
+/// The configuration as podhand-rt receives it: this, then a KernelConfig.
+struct ConfigHead {
+  std::uint64_t magic{};
+  std::uint64_t layout_hash{};
+  std::uint32_t version{};
+  std::uint32_t crc32{};  ///< of the KernelConfig (IEEE 802.3)
+};
+
+[[nodiscard]] std::uint32_t crc32(const void* data, std::size_t size) noexcept;
+
+}  // namespace podhand::rt

@@ -1,0 +1,157 @@
+/// podhand-rt: the kernel in a process of its own, without an interpreter. See docs/realtime.md.
+#include <rt/host.hpp>
+
+#include <cmath>
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+
+#include <unistd.h>
+
+#ifndef PODHAND_BUILD_ID
+#define PODHAND_BUILD_ID "unknown"
+#endif
+
+namespace podhand::rt {
+namespace {
+
+constexpr const char* kUsage =
+    "usage: podhand-rt --name /NAME [--pace real|plant] [--profile commissioning|production] [--priority 0..98]\n"
+    "                  [--cpu N] [--lease-ms 20..10000] [--end-with PID] < CONFIGURATION\n"
+    "       podhand-rt --version\n"
+    "Runs the kernel at its period and shares it as POSIX shared memory NAME. The configuration is a binary block "
+    "from\n"
+    "podhand.controllers. Exit status: 0 ended on request, 1 could not, 2 bad arguments or configuration.\n";
+
+struct Arguments {
+  std::string name{};
+  HostOptions options{};
+};
+
+double number(const char* flag, const char* text, double low, double high) {
+  char* end = nullptr;
+  const double value = std::strtod(text, &end);
+  if (end == text || *end != '\0' || !(value >= low && value <= high) || value != std::floor(value)) {
+    char words[200];
+    std::snprintf(words, sizeof words, "%s must be a whole number from %.0f to %.0f (got '%.40s')", flag, low, high,
+                  text);
+    throw ExchangeError(words);
+  }
+  return value;
+}
+
+bool choice(const char* flag, const std::string& text, const char* yes, const char* no) {
+  if (text == yes) return true;
+  if (text == no) return false;
+  throw ExchangeError(std::string(flag) + " must be " + yes + " or " + no + " (got '" + text + "')");
+}
+
+Arguments parse(int argc, char** argv) {
+  Arguments out;
+  for (int i = 1; i < argc; i += 2) {
+    const std::string flag = argv[i];
+    if (i + 1 >= argc) throw ExchangeError(flag + " needs a value");
+    const char* value = argv[i + 1];
+    if (flag == "--name")
+      out.name = value;
+    else if (flag == "--pace")
+      out.options.paced = choice("--pace", value, "real", "plant");
+    else if (flag == "--profile")
+      out.options.production = choice("--profile", value, "production", "commissioning");
+    else if (flag == "--priority")
+      out.options.wanted.priority = static_cast<int>(number("--priority", value, 0, 98));
+    else if (flag == "--cpu")
+      out.options.wanted.cpu = static_cast<int>(number("--cpu", value, 0, 1023));
+    else if (flag == "--lease-ms")
+      out.options.lease_s = 1e-3 * number("--lease-ms", value, 20, 10000);
+    else if (flag == "--end-with")
+      out.options.end_with_pid = static_cast<int>(number("--end-with", value, 1, 4194304));
+    else
+      throw ExchangeError("unknown option " + flag);
+  }
+  if (out.name.empty()) throw ExchangeError("--name is missing");
+  return out;
+}
+
+void read_all(void* to, std::size_t size) {
+  if (std::fread(to, 1, size, stdin) != size) {
+    throw ExchangeError(
+        "the configuration on standard input is shorter than this build's: use client and podhand-rt "
+        "of one installation");
+  }
+}
+
+KernelConfig read_config() {
+  ConfigHead head;
+  KernelConfig config;
+  read_all(&head, sizeof head);
+  if (head.magic != kMagic) throw ExchangeError("standard input is not a configuration of podhand");
+  if (head.version != kVersion || head.layout_hash != exchange_hash()) {
+    throw ExchangeError(
+        "the configuration has another version or layout: use client and podhand-rt of one "
+        "installation");
+  }
+  read_all(static_cast<void*>(&config), sizeof config);
+  if (head.crc32 != crc32(&config, sizeof config))
+    throw ExchangeError("the configuration is damaged: checksum differs");
+  return config;
+}
+
+void fill(Header& header, const KernelConfig& config, const HostOptions& options) {
+  header.version = kVersion;
+  header.pid = getpid();
+  header.size = sizeof(Exchange);
+  header.layout_hash = exchange_hash();
+  header.tick_s = config.tick_s;
+  header.lease_s = options.lease_s;
+  std::snprintf(header.build_id, sizeof header.build_id, "%s", PODHAND_BUILD_ID);
+  header.magic = kMagic;
+}
+
+void leave(Exchange& exchange) {
+  exchange.header.leaving.store(1, std::memory_order_release);
+  ring(exchange.bells.plant);
+  ring(exchange.bells.clients);
+}
+
+int run(const Arguments& arguments) {
+  const KernelConfig config = read_config();
+  SharedMemory memory = SharedMemory::create(arguments.name);
+  Host host(*memory, config, arguments.options);
+  bool settled = true;
+  for (const Finding& finding : settle_process(arguments.options.wanted)) {
+    std::fprintf(stderr, "podhand-rt: %s\n", in_words(finding).c_str());
+    settled = settled && finding.ok;
+  }
+  if (arguments.options.production && !settled) {
+    std::fprintf(stderr, "podhand-rt: production refuses to run with these settings; --profile commissioning does\n");
+    return 1;
+  }
+  struct sigaction action{};
+  action.sa_handler = Host::ask_to_stop;
+  sigaction(SIGTERM, &action, nullptr);
+  sigaction(SIGINT, &action, nullptr);
+  fill(memory->header, config, arguments.options);
+  const int status = host.run();
+  leave(*memory);
+  return status;
+}
+
+}  // namespace
+}  // namespace podhand::rt
+
+int main(int argc, char** argv) {
+  using namespace podhand::rt;
+  if (argc == 2 && std::strcmp(argv[1], "--version") == 0) {
+    std::printf("podhand-rt %s\n", PODHAND_BUILD_ID);
+    return 0;
+  }
+  try {
+    return run(parse(argc, argv));
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "podhand-rt: %s\n", error.what());
+    if (argc < 2) std::fputs(kUsage, stderr);
+    return 2;
+  }
+}

@@ -1,0 +1,184 @@
+/// Lease and commands, without time and threads.
+#include "kernel_rig.hpp"
+
+#include <rt/cycle.hpp>
+
+#include <memory>
+
+using namespace podhand;
+using namespace podhand::test;
+using namespace podhand::rt;
+
+namespace {
+
+/// A cycle whose plant follows its set-points, and a client that beats when told to.
+struct Cell {
+  Rig rig;  ///< makes plausible readings; its own kernel is not used
+  std::unique_ptr<Exchange> exchange = std::make_unique<Exchange>();
+  Kernel kernel;
+  std::unique_ptr<Cycle> cycle;
+  double now_s = 100.0;
+
+  Cell() {
+    CHECK(kernel.configure(station()).ok());
+    cycle = std::make_unique<Cycle>(*exchange, kernel, kLeaseS);
+    tick();
+  }
+
+  void supervise(double elapsed_s = 1e-3) {
+    now_s += elapsed_s;
+    cycle->supervise(elapsed_s, now_s);
+  }
+
+  void tick() {
+    rig.step();
+    Inputs inputs = rig.in;
+    Outputs set_points{};
+    std::uint64_t number = 0;
+    if (exchange->set_points.read(set_points, number)) std::copy_n(set_points.command, kAxes, inputs.q);
+    exchange->readings.write(inputs);
+    CHECK(cycle->readings_wait());
+    cycle->tick(Health{});
+    CHECK(!cycle->readings_wait());
+  }
+
+  void take_lease(std::uint64_t token) {
+    exchange->lease.owner = token;
+    supervise();
+  }
+
+  Request request(CommandKind kind, std::uint64_t token, int channel = 0, const Segment* chain = nullptr) {
+    Request r{};
+    r.kind = kind;
+    r.token = token;
+    r.channel = channel;
+    r.chain = chain;
+    r.count = chain == nullptr ? 0 : 1;
+    CHECK(cycle->offer(r));
+    CHECK(!cycle->answered());
+    supervise();
+    CHECK(cycle->answered());
+    return r;
+  }
+};
+
+constexpr std::uint64_t kAnn = 0x100000001, kBob = 0x200000001;
+
+std::unique_ptr<Segment> band_move() {
+  auto s = segment();
+  s->reference[kGroupBandArm].kind = RefKind::kTarget;
+  s->reference[kGroupBandArm].target[2] = 0.1;
+  s->reference[kGroupBandArm].target_speed = 0.05;
+  return s;
+}
+
+Outcome only_outcome(Cell& cell) {
+  Outcome outcome;
+  CHECK(cell.exchange->outcomes.count() == 1);
+  CHECK(cell.exchange->outcomes.read(0, outcome));
+  return outcome;
+}
+
+Event event(Cell& cell, std::uint64_t number) {
+  Event e;
+  CHECK(cell.exchange->events.read(number, e));
+  return e;
+}
+
+void only_the_owner_commands() {
+  Cell cell;
+  const auto move = band_move();
+  CHECK(cell.request(CommandKind::kSubmit, kAnn, 1, move.get()).answer == Answer::kNotOwner);
+  cell.take_lease(kAnn);
+  CHECK(cell.request(CommandKind::kSubmit, kBob, 1, move.get()).answer == Answer::kNotOwner);
+  CHECK(cell.cycle->moving() == 0);
+  const Request accepted = cell.request(CommandKind::kSubmit, kAnn, 1, move.get());
+  CHECK(accepted.answer == Answer::kAccepted && accepted.number == 1 && accepted.ticks == 1);
+  CHECK(cell.cycle->moving() == 2);
+  CellRecord seen;
+  std::uint64_t number = 0;
+  CHECK(cell.exchange->cell.read(seen, number) && seen.state.chain[1] == 1);  // before any further tick
+  const Request busy = cell.request(CommandKind::kSubmit, kAnn, 1, move.get());
+  CHECK(busy.answer == Answer::kRefused && !busy.verdict.ok());
+  CHECK(cell.request(CommandKind::kCancel, kAnn, -1).answer == Answer::kAccepted);
+  for (int i = 0; i < 500 && cell.cycle->moving() != 0; ++i) cell.tick();
+  CHECK(only_outcome(cell).cause == Cause::kCancelled);
+}
+
+void a_silent_client_loses_its_lease_and_its_motion() {
+  Cell cell;
+  cell.take_lease(kAnn);
+  const auto move = band_move();
+  CHECK(cell.request(CommandKind::kSubmit, kAnn, 1, move.get()).answer == Answer::kAccepted);
+  int ticks = 0;
+  for (; cell.exchange->lease.owner != 0 && ticks < 1000; ++ticks) {
+    if (ticks < 100 && ticks % 50 == 0) ++cell.exchange->lease.beats;
+    cell.supervise();
+    cell.tick();
+  }
+  CHECK(ticks >= 300 && ticks <= 303);  // the last beat was at 50
+  CHECK(cell.cycle->leases_lost() == 1);
+  const Event lost = event(cell, 1);
+  CHECK(lost.kind == EventKind::kLeaseLost && lost.moving == 2 && lost.value > kLeaseS);
+  for (int i = 0; i < 500 && cell.cycle->moving() != 0; ++i) cell.tick();
+  const Outcome outcome = only_outcome(cell);
+  CHECK(outcome.cause == Cause::kLeaseLost);
+  CHECK(outcome.stop_time_s > 0.0 && outcome.stop_time_s < 0.3);
+  CHECK(cell.request(CommandKind::kSubmit, kAnn, 1, move.get()).answer == Answer::kNotOwner);
+  cell.take_lease(kBob);
+  CHECK(cell.request(CommandKind::kSubmit, kBob, 1, move.get()).answer == Answer::kAccepted);
+}
+
+void a_host_that_oversleeps_does_not_hold_it_against_its_client() {
+  Cell cell;
+  cell.take_lease(kAnn);
+  cell.supervise(0.240);
+  cell.supervise(0.240);
+  CHECK(cell.exchange->lease.owner == kAnn);
+  ++cell.exchange->lease.beats;
+  for (int i = 0; i < 12; ++i) cell.supervise(1.0);  // 12 x 20 ms count
+  CHECK(cell.exchange->lease.owner == kAnn);
+  cell.supervise(1.0);
+  cell.supervise(1.0);
+  CHECK(cell.exchange->lease.owner == 0);
+}
+
+void a_client_that_goes_leaves_nothing_in_motion() {
+  for (const bool died : {false, true}) {
+    Cell cell;
+    cell.take_lease(kAnn);
+    const auto move = band_move();
+    CHECK(cell.request(CommandKind::kSubmit, kAnn, 1, move.get()).answer == Answer::kAccepted);
+    for (int i = 0; i < 100; ++i) cell.tick();
+    if (died)
+      cell.cycle->client_gone(kAnn);
+    else
+      cell.exchange->lease.owner = 0;
+    cell.supervise();
+    CHECK(event(cell, 1).kind == (died ? EventKind::kClientGone : EventKind::kLeaseReleased));
+    CHECK(cell.exchange->lease.owner == 0);
+    for (int i = 0; i < 500 && cell.cycle->moving() != 0; ++i) cell.tick();
+    CHECK(only_outcome(cell).cause == Cause::kLeaseLost);
+  }
+}
+
+void every_tick_is_published_whole() {
+  Cell cell;
+  for (int i = 0; i < 50; ++i) cell.tick();
+  CHECK(cell.exchange->ticks.count() == 51 && cell.exchange->set_points.count() == 51);
+  for (std::uint64_t i = 0; i < 51; ++i) {
+    TickRecord record;
+    CHECK(cell.exchange->ticks.read(i, record));
+    CHECK(record.inputs.tick == record.outputs.tick);
+  }
+}
+
+}  // namespace
+
+int main() {
+  only_the_owner_commands();
+  a_silent_client_loses_its_lease_and_its_motion();
+  a_host_that_oversleeps_does_not_hold_it_against_its_client();
+  a_client_that_goes_leaves_nothing_in_motion();
+  every_tick_is_published_whole();
+}
