@@ -40,7 +40,7 @@ class StowRules:
     """The item enters this high over the floor, above hook and lower paddle edges."""
     tool_over_item_bottom_m: float = 0.050
     """Tool z over the item's lower side, as it was received."""
-    mouth_x_m: float = -0.022
+    mouth_x_m: float = -0.026
     """Paddles, retracted blade and held item stay in front of the bands, with room for the error of the found bin."""
     min_side_m: float = 0.004
     """Least clearance on each side of the item: errors of perception (about 2 mm), grip and pose."""

@@ -35,6 +35,7 @@ Joints = tuple[tuple[float, ...], ...]
 BLIND_SWEEP_SPEED_M_S = 0.035
 """Of a sweep that is not led by what it feels: slow enough that the force stays under its limit when what is pushed
 jams against the wall."""
+STACK_BELT_M_S = 0.25
 SWEEP_SLACK_M = 0.006
 """A sweep that stalls this much before its end has made room enough: the plan's clearance covers it."""
 
@@ -133,7 +134,8 @@ def _place(thought: Thought) -> list[Primitive]:
 def _eject(plan: StowPlan) -> Primitive:
     if plan.enter_x_m > 0.0:
         return DropPush(depth_m=plan.enter_x_m, open_by_m=plan.drop_open_m, out_x_m=plan.mouth_x_m)
-    return EjectItem()
+    # What lies under a stacked item may be soft: slow belts give the force time to be felt.
+    return EjectItem(belt_speed_m_s=STACK_BELT_M_S) if plan.kind is StowKind.STACK else EjectItem()
 
 
 def look_recipe(settle_s: float) -> Recipe:

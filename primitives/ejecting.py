@@ -21,17 +21,23 @@ __all__ = ["DropPush", "EjectItem"]
 
 _GRAVITY_M_S2 = 9.81
 _BACK_SPEED_M_S = 0.15
-_CLEAR, _STALLED, _SLIPPED = "clear", "stalled", "slipped"
-_MEETS_SHARE, _MEETS_S = 0.5, 0.05
-"""Of the force limit, against the belts' run: the item meets something."""
+_CLEAR, _STALLED, _HARD, _SLIPPED = "clear", "stalled", "met hard", "slipped"
+_MEETS_SHARE, _MEETS_S, _HARD_SHARE = 0.5, 0.05, 0.6
+"""Of the force limit, against the belts' run and in all: the item meets something."""
 _BACK_OFF_S = 0.25
+_AGAIN_SHARE = 0.5
+"""Of the belts' speed: slower when the item goes once more."""
 _SQUEEZE_MORE = 1.4
 _NEAR_M = 0.004
 """Contact this close to where it goes is harmless."""
 _BACK_IN_M = 0.015
 _CLOSE_SPEED_M_S = 0.10
+_PUSH_SHARE, _HOLD_MARGIN = 0.32, 1.3
+"""Two belts of friction 1 then push with 0.64 of the force limit at most; heavy items need more to stay up."""
 _RESISTS_SHARE = 0.4
 """Of the force limit: what a push may feel; hard things behind a soft one add as much again before the tool stands."""
+_PUSHES = ((0.03, _RESISTS_SHARE), (0.01, 0.6))
+"""Speed and share of the limit of the first push and of a second, slower and harder one."""
 _LEAVE_M = 0.030
 """Way off an item's end that the belts have lost."""
 _STAND_M_S, _STAND_S = 0.02, 0.2
@@ -48,12 +54,11 @@ class EjectItem(Primitive):
 
     name: ClassVar[str] = "eject_item"
 
-    belt_speed_m_s: float = Field(default=0.6, gt=0.0, le=1.0)
+    belt_speed_m_s: float = Field(default=0.5, gt=0.0, le=1.0)
     clear_s: float = Field(default=0.05, ge=0.0, le=1.0, description="The mouth must be clear this long.")
     max_time_s: float = Field(default=4.0, gt=0.1, le=20.0, description="After this the item is jammed.")
-    follow_m: float = Field(default=0.018, ge=0.0, le=0.05, description="The mouth pushes after the item by this.")
+    follow_m: float = Field(default=0.016, ge=0.0, le=0.05, description="The mouth pushes after the item by this.")
     narrow_by_m: float = Field(default=0.008, gt=0.0, le=0.05, description="The paddles close by this to push.")
-    follow_m_s: float = Field(default=0.04, gt=0.0, le=0.15)
     open_by_m: float = Field(default=0.006, ge=0.0, le=0.05, description="The paddles open by this to let go.")
     open_force_n: float = Field(default=10.0, gt=1.0, le=40.0, description="Force of the opening paddles, at most.")
 
@@ -74,7 +79,7 @@ class EjectItem(Primitive):
             name=self.name,
             words=f"runs the belts at {self.belt_speed_m_s} m/s until the item has left the mouth",
             path_base_m=(motions.as_point(X[:3, 3]), motions.as_point(X[:3, 3] + length_m * X[:3, 0])),
-            duration_s=length_m / self.belt_speed_m_s + self.follow_m / self.follow_m_s + 0.8,
+            duration_s=length_m / self.belt_speed_m_s + self.follow_m / _PUSHES[0][0] + 0.8,
             force_limit_n=self.force_limit(cell),
         )
 
@@ -86,16 +91,17 @@ class EjectItem(Primitive):
         assert cell.held is not None
         sku = cell.held.item.sku
         cell.place_item(ItemPlace.MOUTH)
-        outcome = await self._run_out(cell, trace)
+        self._squeeze_lightly(cell)
+        outcome = await self._run_out(cell, trace, self.belt_speed_m_s)
         if outcome.name != _CLEAR:
             trace.data["again"] = 1.0
-            if outcome.name == _STALLED:
+            if outcome.name in (_HARD, _STALLED):
                 await self._back_off(cell, trace)
             else:
                 self._squeeze_more(cell)
-            outcome = await self._run_out(cell, trace)
-        if outcome.name == _STALLED:
-            trace.fail(f"stalled: the belts push with {-outcome.value:.0f} N, but the item meets something")
+            outcome = await self._run_out(cell, trace, _AGAIN_SHARE * self.belt_speed_m_s)
+        if outcome.name in (_HARD, _STALLED):
+            trace.fail(f"stalled: the belts push with {abs(outcome.value):.0f} N, but the item meets something")
         # A soft tail may hang at the mouth when the belts have lost it: then it is pushed in as well.
         tail = outcome.name == _SLIPPED and cell.session.state.signal(SlowSignal.ITEM_IN_PADDLES) < 0.5
         if outcome.name == _SLIPPED and not tail:
@@ -104,7 +110,7 @@ class EjectItem(Primitive):
         wide_m, weight_n = cell.opening_m + self.open_by_m, self._half_weight_n(cell)
         if not tail:
             cell.place_item(ItemPlace.BIN)
-        followed = self.follow_m > 0.0 and await self._follow(cell, trace, wide_m)
+        followed = self.follow_m > 0.0 and await self._follow(cell, trace, wide_m, tail=tail)
         if tail and not followed:
             trace.fail("slipped: the belts have lost the item, and its end hangs at the mouth")
         cell.place_item(ItemPlace.BIN)
@@ -117,24 +123,33 @@ class EjectItem(Primitive):
             cell, trace, opening_m, force_n=self.force_limit(cell), weight_n=weight_n, axis_force_n=self.open_force_n
         )
 
-    async def _run_out(self, cell: StowCell, trace: Trace) -> Outcome:
+    async def _run_out(self, cell: StowCell, trace: Trace, speed_m_s: float) -> Outcome:
         """Run the belts until the mouth is clear, the item meets something, or it does not come."""
         assert cell.held is not None
         blocked = slow(SlowSignal.MOUTH_BLOCKED)
-        patience_s = min(3.0 * cell.held.item.length_m / self.belt_speed_m_s + 0.5, 0.95 * self.max_time_s)
-        meets = (ft.force.x < -_MEETS_SHARE * self.force_limit(cell)).for_(_MEETS_S)
-        ends: dict[str, Condition | Expr] = {_STALLED: meets, _SLIPPED: time > patience_s}
+        patience_s = min(3.0 * cell.held.item.length_m / speed_m_s + 0.5, 0.95 * self.max_time_s)
+        limit_n = self.force_limit(cell)
+        hard = (ft.force.norm > _HARD_SHARE * limit_n + self._half_weight_n(cell)).for_(0.004)
+        meets = (ft.force.x < -_MEETS_SHARE * limit_n).for_(_MEETS_S)
+        ends: dict[str, Condition | Expr] = {_HARD: hard, _STALLED: meets, _SLIPPED: time > patience_s}
         chain = [
-            self._belts(cell, "item comes", self.belt_speed_m_s, until={"at the mouth": blocked > 0.5, **ends}),
-            self._belts(cell, "item goes", self.belt_speed_m_s,
+            self._belts(cell, "item comes", speed_m_s, until={"at the mouth": blocked > 0.5, **ends}),
+            self._belts(cell, "item goes", speed_m_s,
                         until={_CLEAR: (blocked < 0.5).for_(self.clear_s), **ends}),
         ]  # fmt: skip
-        return await trace.run(chain, accept=(_CLEAR, _STALLED, _SLIPPED))
+        return await trace.run(chain, accept=(_CLEAR, _HARD, _STALLED, _SLIPPED))
 
     async def _back_off(self, cell: StowCell, trace: Trace) -> None:
         """Take the item back a little, so that it may find another way."""
         back = self._belts(cell, "item back a little", -_BACK_SPEED_M_S, until={"back": time > _BACK_OFF_S})
         await trace.run([back], accept=("back",))
+
+    def _squeeze_lightly(self, cell: StowCell) -> None:
+        """Squeeze no more than the item's weight and the way out need: what belts can push is what they squeeze."""
+        assert cell.held is not None
+        weight_n = cell.held.mass_kg * _GRAVITY_M_S2
+        least_n = max(_PUSH_SHARE * self.force_limit(cell), _HOLD_MARGIN * weight_n / (2.0 * cell.held.item.friction))
+        cell.held = replace(cell.held, grip_force_n=min(cell.held.grip_force_n, least_n))
 
     def _squeeze_more(self, cell: StowCell) -> None:
         """Squeeze more from now on, within what item and station allow."""
@@ -143,21 +158,24 @@ class EjectItem(Primitive):
         grip_n = min(_SQUEEZE_MORE * cell.held.grip_force_n, max(most_n, cell.held.grip_force_n))
         cell.held = replace(cell.held, grip_force_n=grip_n)
 
-    async def _follow(self, cell: StowCell, trace: Trace, wide_m: float) -> bool:
+    async def _follow(self, cell: StowCell, trace: Trace, wide_m: float, *, tail: bool) -> bool:
         """Close behind the item and push it. An end that is still between the paddles is left first: open, back, close.
 
-        Returns False when that did not free it.
+        Returns False when the item's end is still there.
         """
         way_m = self.follow_m
-        if not await self._close(cell, trace, wide_m):
+        if tail or not await self._close(cell, trace, wide_m):
             await self._open(cell, trace, wide_m, 0.0)
-            if await self._along(cell, trace, -_LEAVE_M, "leave the item's end", 2.0 * self.follow_m_s):
+            if await self._along(cell, trace, -_LEAVE_M, "leave the item's end", 2.0 * _PUSHES[0][0]):
                 return False
             way_m += _LEAVE_M
             if not await self._close(cell, trace, wide_m):
                 return False
         begin = cell.session.state.X_base_tool_cmd
-        await self._along(cell, trace, way_m, "push after the item", self.follow_m_s)
+        for speed_m_s, share in _PUSHES:
+            left_m = way_m - motions.distance_m(begin, cell.session.state.X_base_tool_cmd)
+            if left_m < 0.001 or not await self._along(cell, trace, left_m, "push after the item", speed_m_s, share):
+                break
         trace.data["followed_m"] = motions.distance_m(begin, cell.session.state.X_base_tool_cmd)
         return trace.data["followed_m"] > way_m - 0.5 * self.follow_m
 
@@ -174,14 +192,16 @@ class EjectItem(Primitive):
         )
         return (await trace.run([closing], accept=("between",))).name != "between"
 
-    async def _along(self, cell: StowCell, trace: Trace, way_m: float, name: str, speed_m_s: float) -> str:
+    async def _along(
+        self, cell: StowCell, trace: Trace, way_m: float, name: str, speed_m_s: float, share: float = _RESISTS_SHARE
+    ) -> str:
         """Move the mouth along its x until something resists; a blade that stands in the bin stays where it is."""
         limit_n = self.force_limit(cell)
         X = cell.session.state.X_base_tool_cmd
         X[:3, 3] += way_m * X[:3, 0]
         return await motions.move_line(
             trace, X, name=name, speed_m_s=speed_m_s, force_n=limit_n, accept=("resisted",),
-            until={"resisted": (abs(ft.force.x) > _RESISTS_SHARE * limit_n).for_(0.003)}, contact_stiffness_n_m=2000.0,
+            until={"resisted": (abs(ft.force.x) > share * limit_n).for_(0.003)}, contact_stiffness_n_m=2000.0,
             blade=motions.target(cell, Axis.BLADE, cell.blade_m - way_m, speed_m_s) if cell.blade_m > 0.01 else None,
         )  # fmt: skip
 
