@@ -15,7 +15,7 @@ from podhand.core.exchange import Axis, SlowSignal
 from podhand.primitives import motions
 from podhand.primitives.base import Primitive, PrimitivePreview, Trace
 from podhand.primitives.cell import ItemPlace, StowCell
-from podhand.primitives.receiving import open_paddles
+from podhand.primitives.receiving import needed_grip_n, open_paddles
 
 __all__ = ["DropPush", "EjectItem"]
 
@@ -34,9 +34,9 @@ _BACK_IN_M = 0.015
 _CLOSE_SPEED_M_S = 0.10
 _PUSH_SHARE, _HOLD_MARGIN = 0.32, 1.3
 """Two belts of friction 1 then push with 0.64 of the force limit at most; heavy items need more to stay up."""
-_RESISTS_SHARE = 0.4
+_RESISTS_SHARE = 0.35
 """Of the force limit: what a push may feel; hard things behind a soft one add as much again before the tool stands."""
-_PUSHES = ((0.03, _RESISTS_SHARE), (0.01, 0.6))
+_PUSHES = ((0.02, _RESISTS_SHARE), (0.008, 0.6))
 """Speed and share of the limit of the first push and of a second, slower and harder one."""
 _LEAVE_M = 0.030
 """Way off an item's end that the belts have lost."""
@@ -57,7 +57,7 @@ class EjectItem(Primitive):
     belt_speed_m_s: float = Field(default=0.5, gt=0.0, le=1.0)
     clear_s: float = Field(default=0.05, ge=0.0, le=1.0, description="The mouth must be clear this long.")
     max_time_s: float = Field(default=4.0, gt=0.1, le=20.0, description="After this the item is jammed.")
-    follow_m: float = Field(default=0.016, ge=0.0, le=0.05, description="The mouth pushes after the item by this.")
+    follow_m: float = Field(default=0.014, ge=0.0, le=0.05, description="The mouth pushes after the item by this.")
     narrow_by_m: float = Field(default=0.008, gt=0.0, le=0.05, description="The paddles close by this to push.")
     open_by_m: float = Field(default=0.006, ge=0.0, le=0.05, description="The paddles open by this to let go.")
     open_force_n: float = Field(default=10.0, gt=1.0, le=40.0, description="Force of the opening paddles, at most.")
@@ -243,6 +243,9 @@ class EjectItem(Primitive):
             cell.held = replace(cell.held, place=ItemPlace.UNKNOWN)
             trace.fail(f"the belts do not have the item any more: {cell.where_is_the_item()}")
         blocked = slow(SlowSignal.MOUTH_BLOCKED)
+        # From here on it is carried again, and not only led out.
+        grip_n = max(cell.held.grip_force_n, needed_grip_n(cell, cell.held.item))
+        cell.held = replace(cell.held, grip_force_n=grip_n)
         back = self._belts(cell, "item back", -_BACK_SPEED_M_S, until={"inside": (blocked < 0.5).for_(0.03)})
         await trace.run([back], accept=("inside",))
         cell.place_item(ItemPlace.PADDLES)
