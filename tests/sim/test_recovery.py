@@ -33,7 +33,7 @@ def episode(kind: str, from_s: float, lasts_s: float = inf, index: int = 0) -> F
         (FaultKind.ITEM_SLIPS, ON_THE_WAY_S, inf),
         (FaultKind.ITEM_DROPPED, ON_THE_WAY_S, 0.5),
         (FaultKind.BELT_STALL, BEFORE_THE_GRIP_S, inf),
-        (FaultKind.BAND_LOST, BEFORE_THE_GRIP_S, inf),
+        (FaultKind.BAND_LOST, ON_THE_WAY_S, inf),
         (FaultKind.EMERGENCY_STOP, ON_THE_WAY_S, inf),
         (CTRL_C, ON_THE_WAY_S, inf),
     ],

@@ -129,10 +129,11 @@ def test_sensor_faults_come_and_go(kind: FaultKind) -> None:
 def test_emergency_stop_brakes_and_holds() -> None:
     rig = Rig.of(0)
     rig.workcell.faults.inject(FaultKind.EMERGENCY_STOP, from_s=0.1)
-    for _ in range(200):
+    for _ in range(300):
         rig.command[Axis.ARM_0] += 5e-4
         rig.wait(1)
     assert rig.inputs["safety"] == Safety.EMERGENCY_STOP
+    rig.wait(600)  # braked by then
     held = float(rig.inputs["q"][0])
     rig.wait(100)
     assert float(rig.inputs["q"][0]) == pytest.approx(held, abs=2e-3)
