@@ -54,7 +54,7 @@ class EjectItem(Primitive):
 
     name: ClassVar[str] = "eject_item"
 
-    belt_speed_m_s: float = Field(default=0.5, gt=0.0, le=1.0)
+    belt_speed_m_s: float = Field(default=0.4, gt=0.0, le=1.0)
     clear_s: float = Field(default=0.05, ge=0.0, le=1.0, description="The mouth must be clear this long.")
     max_time_s: float = Field(default=4.0, gt=0.1, le=20.0, description="After this the item is jammed.")
     follow_m: float = Field(default=0.014, ge=0.0, le=0.05, description="The mouth pushes after the item by this.")
