@@ -7,7 +7,6 @@ from podhand.core.station import Station
 from podhand.planning.flipping import HOOK_BELOW_M
 from podhand.planning.motion import JointPath
 from podhand.planning.stow import StowKind, StowPlan
-from podhand.planning.stow_motions import ReturnMotions
 from podhand.planning.thinking import Thought, hook_places
 from podhand.primitives.base import Matrix, Primitive
 from podhand.primitives.catalogue import (
@@ -22,7 +21,6 @@ from podhand.primitives.catalogue import (
     Park,
     ReceiveItem,
     Retract,
-    ReturnItem,
     Slot,
     Stack,
     Sweep,
@@ -141,22 +139,6 @@ def _eject(plan: StowPlan) -> Primitive:
 def look_recipe(settle_s: float) -> Recipe:
     """Return the recipe of the look after a stow."""
     return Recipe(name="look", root=step(Verify(settle_s=settle_s)))
-
-
-def return_recipe(station: Station, thought: Thought, motions: ReturnMotions) -> Recipe:
-    """Return the recipe that brings a held item out of the bin and to the infeed, gives the bands back and parks."""
-    assert thought.request is not None
-    hook = hook_places(station, thought.X_base_bin)
-    bring = ReturnItem(
-        waypoints_rad=joints(motions.to_infeed),
-        X_base_tool_above=matrix(motions.lower.X_base_start),
-        X_base_tool_down=matrix(motions.lower.X_base_goal),
-        X_base_tool_back=matrix(motions.backward.X_base_goal),
-    )
-    park = Park(waypoints_rad=joints(motions.to_park))
-    # As planned, after taking the pressure off the blade and drawing it in.
-    out = Retract(to_x_bin_m=thought.request.retreat_x_bin_m)
-    return Recipe(name="return", root=seq(out, bring, par(CloseBands(positions_base_m=hook[-2::-1]), park)))
 
 
 def joints(path: JointPath) -> Joints:
