@@ -26,6 +26,7 @@ class Softness(StrEnum):
     """Gives way and hangs: bags and soft goods."""
 
 
+_GIVES_WAY = frozenset({Shape.BAG, Shape.IRREGULAR})
 _SOFTNESS = {Shape.BAG: Softness.SOFT, Shape.IRREGULAR: Softness.UNEVEN}
 
 
@@ -59,6 +60,11 @@ class Item:
     def volume_m3(self) -> float:
         """Volume of the bounding box [m^3]."""
         return self.length_m * self.width_m * self.height_m
+
+    @property
+    def gives_way(self) -> bool:
+        """Whether its ends are not where its size says: they hang, bend, or come between the paddles."""
+        return self.shape in _GIVES_WAY
 
     @property
     def softness(self) -> Softness:

@@ -38,6 +38,8 @@ class StowRules:
     """A plan with a lower prediction is refused."""
     item_bottom_m: float = 0.020
     """The item enters this high over the floor, above hook and lower paddle edges."""
+    limp_bottom_m: float = 0.014
+    """The same for an item that gives way: falling from higher, it would curl up on its front end and roll back."""
     tool_over_item_bottom_m: float = 0.050
     """Tool z over the item's lower side, as it was received."""
     mouth_x_m: float = -0.026
@@ -99,6 +101,10 @@ class StowRules:
         if self.eject not in WAYS_TO_EJECT:
             raise PlanningError(f"eject must be one of {', '.join(WAYS_TO_EJECT)} (got {self.eject!r})")
 
+    def bottom_m(self, item: Item) -> float:
+        """Return how high over the floor an item enters [m]."""
+        return self.limp_bottom_m if item.gives_way else self.item_bottom_m
+
 
 @dataclass(frozen=True, kw_only=True)
 class DirectStow:
@@ -159,12 +165,12 @@ def passage(item: Item, tool: StowTool, rules: StowRules) -> Passage:
     """Return what an item needs that is ejected upright onto the floor."""
     width_m = item.width_m
     depth_m = item.length_m + rules.depth_margin_m
-    height_m = rules.item_bottom_m + item.height_m + rules.height_margin_m
+    height_m = rules.bottom_m(item) + item.height_m + rules.height_margin_m
     if rules.eject == "belts":
         return Passage(width_m=width_m, depth_m=depth_m, height_m=height_m, enter_x_m=0.0)
     # The blade's side is wider; it may be on either.
     outer_m = 2 * tool.half_width_m(width_m + rules.drop_open_m)
-    upper_m = rules.item_bottom_m + rules.tool_over_item_bottom_m + tool.paddle_half_height_m + rules.height_margin_m
+    upper_m = rules.bottom_m(item) + rules.tool_over_item_bottom_m + tool.paddle_half_height_m + rules.height_margin_m
     enter_m = item.length_m + rules.drop_behind_m
     return Passage(
         width_m=outer_m, depth_m=enter_m + rules.depth_margin_m, height_m=max(height_m, upper_m), enter_x_m=enter_m
@@ -205,7 +211,7 @@ def sweeps(
     """Return the sweeps that make room, and why the other gaps and directions do not."""
     if way.height_m > model.size_m[2]:
         return [], []
-    blade_top = rules.item_bottom_m + rules.tool_over_item_bottom_m + tool.blade_half_height_m
+    blade_top = rules.bottom_m(item) + rules.tool_over_item_bottom_m + tool.blade_half_height_m
     layout = model.layout(depth_m=way.depth_m, height_m=max(way.height_m, blade_top))
     search = _SweepSearch(
         model=model, layout=layout, item=item, way=way, tool=tool, rules=rules, force_limit_n=force_limit_n
@@ -281,7 +287,7 @@ class _SweepSearch:
     def _reach(self, gap: Gap, first: Block) -> float | NoSweep:
         """Choose how far the blade goes in: past the middle of all that it should push."""
         rules, tool = self.rules, self.tool
-        blade_low = rules.item_bottom_m + rules.tool_over_item_bottom_m - tool.blade_half_height_m
+        blade_low = rules.bottom_m(self.item) + rules.tool_over_item_bottom_m - tool.blade_half_height_m
         if first.top_z_m < blade_low + rules.blade_bite_m:
             return NoSweep(
                 reason=f"the block to push is only {1e3 * first.top_z_m:.0f} mm high, the blade would run over it",

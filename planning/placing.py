@@ -59,7 +59,7 @@ def slots(model: BinModel, item: Item, rules: StowRules) -> list[Slant]:
         depth_m=item.length_m + rules.depth_margin_m,
         width_m=item.width_m,
         height_m=item.height_m,
-        bottom_m=rules.item_bottom_m,
+        bottom_m=rules.bottom_m(item),
         over_m=rules.height_margin_m,
         tilts_rad=_tilts_rad(rules),
         side_m=rules.min_side_m,
@@ -69,7 +69,7 @@ def slots(model: BinModel, item: Item, rules: StowRules) -> list[Slant]:
 def lowest_slot_m(item: Item, rules: StowRules) -> float:
     """Return the height over the floor [m] that an item needs at the roll that makes it lowest."""
     rolled = (rolled_size_m(item.width_m, item.height_m, tilt)[1] for tilt in (0.0, *_tilts_rad(rules)))
-    return rules.item_bottom_m + min(rolled) + rules.height_margin_m
+    return rules.bottom_m(item) + min(rolled) + rules.height_margin_m
 
 
 def _tilts_rad(rules: StowRules) -> tuple[float, ...]:

@@ -5,7 +5,7 @@ from enum import StrEnum
 from math import cos, degrees, erf, pi, sin, sqrt
 
 from podhand.core.errors import PlanningError
-from podhand.core.items import Item, Shape
+from podhand.core.items import Item
 from podhand.core.ports import PresentedItem
 from podhand.core.tooling import StowTool
 from podhand.perception.bin_model import BinModel, Block
@@ -14,7 +14,6 @@ from podhand.planning.affordances import DirectStow, NoSweep, Passage, StowRules
 from podhand.planning.flipping import Flip, after_flip, flips
 from podhand.planning.placing import Stack, lowest_slot_m, slots, stacks
 
-_STICKS_OUT = frozenset({Shape.BAG, Shape.IRREGULAR})
 DIRECT_BONUS = 0.02
 """What a direct stow is worth over another way with the same prediction: it moves nothing and takes least time."""
 
@@ -218,7 +217,7 @@ def _does_not_fit_at_all(model: BinModel, item: Item, way: Passage, tool: StowTo
 def _direct_plan(stow: DirectStow, item: Item, way: Passage, rules: StowRules) -> StowPlan:
     return _placed_plan(
         StowKind.DIRECT, item, rules,
-        y_m=stow.y_item_m, z_m=rules.item_bottom_m + item.height_m / 2,
+        y_m=stow.y_item_m, z_m=rules.bottom_m(item) + item.height_m / 2,
         clearance_m=stow.clearance_m,
         success=_fit_chance(stow.clearance_m) * _band_chance(stow.y_item_m, way.width_m / 2, rules),
         enter_x_m=way.enter_x_m,
@@ -349,7 +348,7 @@ def _sweep_plan(
         kind=StowKind.SWEEP,
         roll_rad=0.0 if sweep.direction < 0 else pi,
         mouth_x_m=rules.mouth_x_m,
-        tool_z_m=rules.item_bottom_m + rules.tool_over_item_bottom_m,
+        tool_z_m=rules.bottom_m(item) + rules.tool_over_item_bottom_m,
         y_eject_m=sweep.y_item_m,
         y_item_m=sweep.y_item_m,
         y_entry_m=y_entry_m,
@@ -401,7 +400,7 @@ def _entry_chance(y_m: float, item: Item, rules: StowRules) -> float:
 
     What is limp or odd reaches further out of the paddles than its size tells.
     """
-    if item.shape not in _STICKS_OUT:
+    if not item.gives_way:
         return 1.0
     return 0.85 if abs(y_m) + item.width_m / 2 > rules.clear_half_width_m + 1e-6 else 1.0
 

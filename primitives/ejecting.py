@@ -10,7 +10,7 @@ from pydantic import Field
 from podhand.controllers.conditions import Condition, Expr, axis, ft, slow, time
 from podhand.controllers.outcomes import Outcome
 from podhand.controllers.parameters import LEAVING_PAYLOAD
-from podhand.controllers.segments import AxisForce, Reflex, Segment, Target
+from podhand.controllers.segments import AxisForce, Hold, Reflex, Segment, Target
 from podhand.core.exchange import Axis, SlowSignal
 from podhand.primitives import motions
 from podhand.primitives.base import Primitive, PrimitivePreview, Trace
@@ -36,10 +36,14 @@ _PUSH_SHARE, _HOLD_MARGIN = 0.32, 1.3
 """Two belts of friction 1 then push with 0.64 of the force limit at most; heavy items need more to stay up."""
 _RESISTS_SHARE = 0.35
 """Of the force limit: what a push may feel; hard things behind a soft one add as much again before the tool stands."""
-_PUSHES = ((0.02, _RESISTS_SHARE), (0.008, 0.6))
+_PUSHES = ((0.025, _RESISTS_SHARE), (0.008, 0.6))
+_PUSHES_SOFT = ((0.04, _RESISTS_SHARE), (0.008, 0.6))
 """Speed and share of the limit of the first push and of a second, slower and harder one."""
 _LEAVE_M = 0.030
 """Way off an item's end that the belts have lost."""
+_LET_GO_M = 0.012
+_PAT_M = 0.035
+_LEAVE_M_S, _STAY_FACTOR = 0.15, 1.3
 _STAND_M_S, _STAND_S = 0.02, 0.2
 """Belts that run slower than this for so long do not follow their drive."""
 
@@ -57,8 +61,11 @@ class EjectItem(Primitive):
     belt_speed_m_s: float = Field(default=0.4, gt=0.0, le=1.0)
     clear_s: float = Field(default=0.05, ge=0.0, le=1.0, description="The mouth must be clear this long.")
     max_time_s: float = Field(default=4.0, gt=0.1, le=20.0, description="After this the item is jammed.")
-    follow_m: float = Field(default=0.014, ge=0.0, le=0.05, description="The mouth pushes after the item by this.")
+    follow_m: float = Field(default=0.020, ge=0.0, le=0.05, description="The mouth pushes after the item by this.")
+    follow_in_m: float = Field(default=0.036, ge=0.0, le=0.08, description="Further, after an item that gives way.")
+    pats: int = Field(default=1, ge=0, le=5, description="How often an item that gives way is pushed again.")
     narrow_by_m: float = Field(default=0.008, gt=0.0, le=0.05, description="The paddles close by this to push.")
+    leave_m: float = Field(default=0.035, ge=0.0, le=0.1, description="Way back with the belts running out.")
     open_by_m: float = Field(default=0.006, ge=0.0, le=0.05, description="The paddles open by this to let go.")
     open_force_n: float = Field(default=10.0, gt=1.0, le=40.0, description="Force of the opening paddles, at most.")
 
@@ -100,22 +107,25 @@ class EjectItem(Primitive):
             else:
                 self._squeeze_more(cell)
             outcome = await self._run_out(cell, trace, _AGAIN_SHARE * self.belt_speed_m_s)
-        if outcome.name in (_HARD, _STALLED):
+        # An end may hang at the mouth when the belts have lost it: then it is pushed in as well.
+        tail = outcome.name != _CLEAR and cell.session.state.signal(SlowSignal.ITEM_IN_PADDLES) < 0.5
+        if outcome.name in (_HARD, _STALLED) and not tail:
             trace.fail(f"stalled: the belts push with {abs(outcome.value):.0f} N, but the item meets something")
-        # A soft tail may hang at the mouth when the belts have lost it: then it is pushed in as well.
-        tail = outcome.name == _SLIPPED and cell.session.state.signal(SlowSignal.ITEM_IN_PADDLES) < 0.5
         if outcome.name == _SLIPPED and not tail:
             trace.fail(f"slipped: the belts run, but the item does not leave with {cell.held.grip_force_n:.0f} N on it")
         trace.data["belt_time_s"] = sum(o.duration_s for o in trace.outcomes)
         wide_m, weight_n = cell.opening_m + self.open_by_m, self._half_weight_n(cell)
         if not tail:
             cell.place_item(ItemPlace.BIN)
-        followed = self.follow_m > 0.0 and await self._follow(cell, trace, wide_m, tail=tail)
+        closed_m = self._closed_m(cell, wide_m)
+        followed = self.follow_m > 0.0 and await self._follow(cell, trace, wide_m, closed_m, tail=tail)
         if tail and not followed:
-            trace.fail("slipped: the belts have lost the item, and its end hangs at the mouth")
+            trace.fail(f"{outcome.name}: the belts have lost the item, and its end hangs at the mouth")
         cell.place_item(ItemPlace.BIN)
         if self.open_by_m > 0.0 and not followed:
             await self._open(cell, trace, wide_m, weight_n)
+        if self.leave_m > 0.0 and self._gives_way(cell):
+            await self._along(cell, trace, -self.leave_m, "leave the item", _LEAVE_M_S, share=1.0, let_go=True)
         return f"{sku} left the belts after {trace.data['belt_time_s']:.1f} s"
 
     async def _open(self, cell: StowCell, trace: Trace, opening_m: float, weight_n: float) -> None:
@@ -158,51 +168,80 @@ class EjectItem(Primitive):
         grip_n = min(_SQUEEZE_MORE * cell.held.grip_force_n, max(most_n, cell.held.grip_force_n))
         cell.held = replace(cell.held, grip_force_n=grip_n)
 
-    async def _follow(self, cell: StowCell, trace: Trace, wide_m: float, *, tail: bool) -> bool:
+    def _closed_m(self, cell: StowCell, wide_m: float) -> float:
+        """Return the opening for the push: a little narrower than the item, or no gap at all for one that gives way."""
+        if self._gives_way(cell):
+            return cell.station.axes.squeeze.min_position_m
+        return max(wide_m - self.open_by_m - self.narrow_by_m, cell.station.axes.squeeze.min_position_m)
+
+    def _gives_way(self, cell: StowCell) -> bool:
+        item = cell.held.item if cell.held else cell.stowed
+        return item is not None and item.gives_way
+
+    async def _follow(self, cell: StowCell, trace: Trace, wide_m: float, closed_m: float, *, tail: bool) -> bool:
         """Close behind the item and push it. An end that is still between the paddles is left first: open, back, close.
 
         Returns False when the item's end is still there.
         """
-        way_m = self.follow_m
-        if tail or not await self._close(cell, trace, wide_m):
+        in_m = self.follow_in_m if self._gives_way(cell) else 0.0
+        way_m = self.follow_m + in_m
+        if tail or not await self._close(cell, trace, closed_m):
             await self._open(cell, trace, wide_m, 0.0)
             if await self._along(cell, trace, -_LEAVE_M, "leave the item's end", 2.0 * _PUSHES[0][0]):
                 return False
             way_m += _LEAVE_M
-            if not await self._close(cell, trace, wide_m):
+            if not await self._close(cell, trace, closed_m):
                 return False
         begin = cell.session.state.X_base_tool_cmd
-        for speed_m_s, share in _PUSHES:
+        await self._push(cell, trace, way_m)
+        if self._gives_way(cell):
+            # Its end may have been lifted by the push: it falls when the paddles leave it, and comes out by that.
+            for _ in range(self.pats):
+                back = cell.session.state.X_base_tool_cmd
+                await self._along(cell, trace, -_PAT_M, "step back", _LEAVE_M_S, share=1.0)
+                await self._push(cell, trace, motions.distance_m(back, cell.session.state.X_base_tool_cmd))
+        trace.data["followed_m"] = motions.distance_m(begin, cell.session.state.X_base_tool_cmd)
+        return trace.data["followed_m"] > way_m - in_m - 0.5 * self.follow_m
+
+    async def _push(self, cell: StowCell, trace: Trace, way_m: float) -> None:
+        """Push on until something resists, then slower and harder."""
+        begin = cell.session.state.X_base_tool_cmd
+        for speed_m_s, share in _PUSHES_SOFT if self._gives_way(cell) else _PUSHES:
             left_m = way_m - motions.distance_m(begin, cell.session.state.X_base_tool_cmd)
             if left_m < 0.001 or not await self._along(cell, trace, left_m, "push after the item", speed_m_s, share):
                 break
-        trace.data["followed_m"] = motions.distance_m(begin, cell.session.state.X_base_tool_cmd)
-        return trace.data["followed_m"] > way_m - 0.5 * self.follow_m
 
-    async def _close(self, cell: StowCell, trace: Trace, wide_m: float) -> bool:
+    async def _close(self, cell: StowCell, trace: Trace, closed_m: float) -> bool:
         """Close the paddles behind the item; False when something is between them."""
         between = ((axis(Axis.SQUEEZE).force < -0.6 * self.open_force_n) & (time > 0.15)).for_(0.03)
         closing = Segment(
             name="close behind the item",
-            squeeze=motions.target(cell, Axis.SQUEEZE, wide_m - self.open_by_m - self.narrow_by_m, _CLOSE_SPEED_M_S),
+            squeeze=motions.target(cell, Axis.SQUEEZE, closed_m, _CLOSE_SPEED_M_S),
             limits=motions.limits(cell, self.force_limit(cell), axis_force={Axis.SQUEEZE: 2.0 * self.open_force_n}),
             until={"between": between},
             payload=cell.payload,
-            timeout_s=motions.axis_timeout_s(self.narrow_by_m + self.open_by_m, _CLOSE_SPEED_M_S),
+            timeout_s=motions.axis_timeout_s(abs(cell.opening_m - closed_m), _CLOSE_SPEED_M_S),
         )
         return (await trace.run([closing], accept=("between",))).name != "between"
 
     async def _along(
-        self, cell: StowCell, trace: Trace, way_m: float, name: str, speed_m_s: float, share: float = _RESISTS_SHARE
-    ) -> str:
-        """Move the mouth along its x until something resists; a blade that stands in the bin stays where it is."""
-        limit_n = self.force_limit(cell)
+        self, cell: StowCell, trace: Trace, way_m: float, name: str, speed_m_s: float, share: float = _RESISTS_SHARE,
+        *, let_go: bool = False,
+    ) -> str:  # fmt: skip
+        """Move the mouth along its x until something resists; a blade that stands in the bin stays where it is.
+
+        ``let_go`` opens the paddles a little on the way, and the belts run against it: soft ends do not come along.
+        """
+        limit_n, top_m_s = self.force_limit(cell), cell.station.axes.belts.max_speed_m_s
         X = cell.session.state.X_base_tool_cmd
         X[:3, 3] += way_m * X[:3, 0]
+        out_m_s = min(_STAY_FACTOR * speed_m_s, top_m_s)
         return await motions.move_line(
             trace, X, name=name, speed_m_s=speed_m_s, force_n=limit_n, accept=("resisted",),
             until={"resisted": (abs(ft.force.x) > share * limit_n).for_(0.003)}, contact_stiffness_n_m=2000.0,
             blade=motions.target(cell, Axis.BLADE, cell.blade_m - way_m, speed_m_s) if cell.blade_m > 0.01 else None,
+            squeeze=motions.target(cell, Axis.SQUEEZE, cell.opening_m + _LET_GO_M, 0.08) if let_go else None,
+            belts=Target(values=(out_m_s, out_m_s), max_speed_m_s=top_m_s) if let_go else Hold(),
         )  # fmt: skip
 
     def _half_weight_n(self, cell: StowCell) -> float:

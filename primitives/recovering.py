@@ -305,6 +305,8 @@ class _Recovery:
         if along < _AXIS_ALONG_BIN:
             self._fail("the tool stands askew at the pod: jog it out by hand")
         out_m = self._mouth_x_m() + (cell.blade_m if cell.blade_m > _BLADE_IN_M else 0.0) - _CLEAR_X_BIN_M
+        if cell.held and cell.held.place is ItemPlace.MOUTH:
+            out_m += cell.held.item.length_m  # it hangs out of the paddles, where the hook will pass
         X_out = X.copy()
         X_out[:3, 3] -= out_m / along * X[:3, 0]
         for _ in range(_TRIES):
