@@ -34,6 +34,8 @@ BLIND_SWEEP_SPEED_M_S = 0.035
 """Of a sweep that is not led by what it feels: slow enough that the force stays under its limit when what is pushed
 jams against the wall."""
 STACK_BELT_M_S = 0.25
+HOOK_WAITS_M = 0.010
+"""The hook comes forward when the mouth is this near to where it goes."""
 SWEEP_SLACK_M = 0.006
 """A sweep that stalls this much before its end has made room enough: the plan's clearance covers it."""
 
@@ -62,8 +64,11 @@ def stow_recipe(station: Station, thought: Thought) -> Recipe:
         *_make_room(thought),
         *_place(thought),
         _eject(plan),
-        Retract(to_x_bin_m=request.retreat_x_bin_m),
-        par(CloseBands(positions_base_m=hook[-2::-1]), Park(waypoints_rad=joints(motions.to_park))),
+        Retract(to_x_bin_m=request.clear_x_bin_m),
+        par(
+            CloseBands(positions_base_m=hook[-2::-1], clear_x_bin_m=request.retreat_x_bin_m + HOOK_WAITS_M),
+            seq(Retract(to_x_bin_m=request.retreat_x_bin_m), Park(waypoints_rad=joints(motions.to_park))),
+        ),
     )
     return Recipe(name="stow", root=body)
 

@@ -71,7 +71,9 @@ class StowMotionRequest:
     hook_travel_m: tuple[Point, ...] = ()
     """Further places of the hook while the item is on its way to the bin and the arm on its way back."""
     approach_x_bin_m: float = -0.20
-    retreat_x_bin_m: float = -0.25
+    clear_x_bin_m: float = -0.08
+    """Mouth where it is out of the way of hook and bands."""
+    retreat_x_bin_m: float = -0.22
     lift_m: float = 0.10
 
     @classmethod
@@ -156,7 +158,9 @@ class StowMotions:
     place: LinePath | None
     """From the mouth: down onto what carries the item, rolled into a slanted gap, or into the bin; None: none."""
     retreat: LinePath
-    """Empty tool away from the bin."""
+    """Empty tool out of the way of the bands, which are still held down."""
+    away: LinePath
+    """Further back, while the hook lets the bands up; it comes forward after that."""
     to_park: JointPath
 
 
@@ -216,6 +220,7 @@ def plan_stow_motions(
     X_before[:3, 3] += (request.approach_x_bin_m - request.entry_bin_m[0]) * request.X_base_bin[:3, 0]
     X_ahead = bin_pose(request.X_base_bin, request.eject_bin_m, comes_rad)
     X_eject = bin_pose(request.X_base_bin, request.eject_bin_m, roll_rad)
+    X_clear = _at_x(request, request.eject_bin_m, request.clear_x_bin_m, roll_rad)
     X_away = _at_x(request, request.eject_bin_m, request.retreat_x_bin_m, roll_rad)
     to_infeed = _joint(planner, "way to the infeed", q_now_rad, X_behind, states.empty_at_infeed)
     forward = _line(planner, "way over the item", X_behind, X_receive, to_infeed.waypoints_rad, states.empty_at_infeed)
@@ -253,12 +258,13 @@ def plan_stow_motions(
     place = _place(planner, request, states, X_ahead, X_eject, at_bin.waypoints_rad)
     if request.rolls_at_mouth and place is not None:
         at_bin = place
-    retreat = _line(planner, "retreat from the bin", X_eject, X_away, at_bin.waypoints_rad, states.empty_at_bin)
-    to_park = _joint(planner, "way to park", retreat.waypoints_rad[-1], q_park_rad, states.empty_on_the_way)
+    retreat = _line(planner, "retreat from the bin", X_eject, X_clear, at_bin.waypoints_rad, states.empty_at_bin)
+    away = _line(planner, "way from the bin", X_clear, X_away, retreat.waypoints_rad, states.empty_bands_up)
+    to_park = _joint(planner, "way to park", away.waypoints_rad[-1], q_park_rad, states.empty_on_the_way)
     return StowMotions(
         to_infeed=to_infeed, forward=forward, lift=lift, to_bin=to_bin, approach=approach, flip=flip,
         aside=aside, sweep=sweep,
-        sweep_back=sweep_back, shift=shift, place=place, retreat=retreat, to_park=to_park,
+        sweep_back=sweep_back, shift=shift, place=place, retreat=retreat, away=away, to_park=to_park,
     )  # fmt: skip
 
 
@@ -349,6 +355,7 @@ class _States:
         self.flipping = replace(self.held_at_bin, blade_extension_m=in_m)
         self.dropping = replace(self.held_at_bin, opening_m=max(request.drop_opening_m, request.held_opening_m))
         self.empty_at_bin = replace(base, hook_positions_m=hold)
+        self.empty_bands_up = replace(base, hook_positions_m=request.hook_travel_m[-1:] + hold)
 
 
 def _check(planner: MotionPlanner, request: StowMotionRequest) -> None:

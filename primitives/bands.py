@@ -20,6 +20,7 @@ __all__ = ["CloseBands", "OpenBands"]
 
 _CORNER_M = 0.025
 """The free hook cuts its corners by this."""
+_ARM_PATIENCE_S, _LOOK_AGAIN_S = 3.0, 0.01
 _BAND_AXES = (Axis.BAND_X, Axis.BAND_Y, Axis.BAND_Z)
 
 
@@ -116,6 +117,9 @@ class CloseBands(_BandMotion):
 
     name: ClassVar[str] = "close_bands"
 
+    clear_x_bin_m: float | None = Field(
+        default=None, ge=-0.6, le=0.0, description="After the first point, wait until the mouth is this far out."
+    )
     most_pull_n: float = Field(default=10.0, gt=0.0, le=100.0, description="Pull that a free hook feels, at most.")
 
     def check(self, cell: StowCell) -> list[str]:
@@ -123,7 +127,12 @@ class CloseBands(_BandMotion):
         return ["the bands are closed already"] if cell.bands is Bands.CLOSED else []
 
     async def _do(self, cell: StowCell, trace: Trace) -> str:
-        await self._through(cell, trace, self.positions_base_m, corner_m=_CORNER_M)
+        points = self.positions_base_m
+        if self.clear_x_bin_m is not None and not self._arm_is_clear(cell):
+            await self._through(cell, trace, points[:1])
+            await self._wait_for_the_arm(cell, trace)
+            points = points[1:] or points
+        await self._through(cell, trace, points, corner_m=_CORNER_M)
         if self._pull_n(cell) > self.most_pull_n:
             trace.data["hooked_n"] = self._pull_n(cell)
             await self._through(cell, trace, tuple(reversed(self.positions_base_m[:-1])) or self.positions_base_m)
@@ -132,6 +141,16 @@ class CloseBands(_BandMotion):
             trace.fail(f"hooked: a band still pulls the hook with {self._pull_n(cell):.0f} N, also after a second try")
         cell.bands = Bands.CLOSED
         return "the bands are back in place"
+
+    def _arm_is_clear(self, cell: StowCell) -> bool:
+        return self.clear_x_bin_m is None or float(cell.X_bin_tool[0, 3]) < self.clear_x_bin_m
+
+    async def _wait_for_the_arm(self, cell: StowCell, trace: Trace) -> None:
+        end_s = cell.session.state.time_s + _ARM_PATIENCE_S
+        while not self._arm_is_clear(cell):
+            if cell.session.state.time_s > end_s:
+                trace.fail(f"the arm is not clear of the bin after {_ARM_PATIENCE_S:.0f} s: the hook waits over the bands")
+            await cell.session.wait(_LOOK_AGAIN_S)
 
     def _pull_n(self, cell: StowCell) -> float:
         return max(abs(float(cell.session.state.tau[which])) for which in _BAND_AXES)

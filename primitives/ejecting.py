@@ -5,6 +5,7 @@ from dataclasses import replace
 from itertools import pairwise
 from typing import ClassVar
 
+import numpy as np
 from pydantic import Field
 
 from podhand.controllers.conditions import Condition, Expr, axis, ft, slow, time
@@ -12,9 +13,11 @@ from podhand.controllers.outcomes import Outcome
 from podhand.controllers.parameters import LEAVING_PAYLOAD
 from podhand.controllers.segments import AxisForce, Hold, Reflex, Segment, Target
 from podhand.core.exchange import Axis, SlowSignal
+from podhand.core.items import Softness
 from podhand.primitives import motions
 from podhand.primitives.base import Primitive, PrimitivePreview, Trace
 from podhand.primitives.cell import ItemPlace, StowCell
+from podhand.primitives.reaching import BLADE_IN_M
 from podhand.primitives.receiving import needed_grip_n, open_paddles
 
 __all__ = ["DropPush", "EjectItem"]
@@ -36,13 +39,17 @@ _PUSH_SHARE, _HOLD_MARGIN = 0.32, 1.3
 """Two belts of friction 1 then push with 0.64 of the force limit at most; heavy items need more to stay up."""
 _RESISTS_SHARE = 0.35
 """Of the force limit: what a push may feel; hard things behind a soft one add as much again before the tool stands."""
-_PUSHES = ((0.025, _RESISTS_SHARE), (0.008, 0.6))
-_PUSHES_SOFT = ((0.04, _RESISTS_SHARE), (0.008, 0.6))
+_PUSHES = ((0.02, _RESISTS_SHARE), (0.008, 0.6))
+_PUSHES_SOFT = ((0.04, _RESISTS_SHARE), (0.012, 0.55))
+_HARDER_M = 0.020
 """Speed and share of the limit of the first push and of a second, slower and harder one."""
 _LEAVE_M = 0.030
 """Way off an item's end that the belts have lost."""
-_LET_GO_M = 0.012
-_PAT_M = 0.035
+_END_SHARE = 0.65
+_PAT_M = 0.060
+_OFF_BANDS_M = 0.003
+_BESIDE_M = 0.005
+"""Room on both sides of an item that the plan leaves at least."""
 _LEAVE_M_S, _STAY_FACTOR = 0.15, 1.3
 _STAND_M_S, _STAND_S = 0.02, 0.2
 """Belts that run slower than this for so long do not follow their drive."""
@@ -58,12 +65,14 @@ class EjectItem(Primitive):
 
     name: ClassVar[str] = "eject_item"
 
-    belt_speed_m_s: float = Field(default=0.4, gt=0.0, le=1.0)
+    belt_speed_m_s: float = Field(default=0.3, gt=0.0, le=1.0)
+    soft_belt_speed_m_s: float = Field(
+        default=0.4, gt=0.0, le=1.0, description="For a soft item: a slow one curls up on its front end."
+    )
     clear_s: float = Field(default=0.05, ge=0.0, le=1.0, description="The mouth must be clear this long.")
     max_time_s: float = Field(default=4.0, gt=0.1, le=20.0, description="After this the item is jammed.")
-    follow_m: float = Field(default=0.020, ge=0.0, le=0.05, description="The mouth pushes after the item by this.")
-    follow_in_m: float = Field(default=0.036, ge=0.0, le=0.08, description="Further, after an item that gives way.")
-    pats: int = Field(default=1, ge=0, le=5, description="How often an item that gives way is pushed again.")
+    follow_m: float = Field(default=0.018, ge=0.0, le=0.05, description="The mouth pushes after the item by this.")
+    follow_in_m: float = Field(default=0.040, ge=0.0, le=0.10, description="Further, after an item that gives way.")
     narrow_by_m: float = Field(default=0.008, gt=0.0, le=0.05, description="The paddles close by this to push.")
     leave_m: float = Field(default=0.035, ge=0.0, le=0.1, description="Way back with the belts running out.")
     open_by_m: float = Field(default=0.006, ge=0.0, le=0.05, description="The paddles open by this to let go.")
@@ -99,16 +108,17 @@ class EjectItem(Primitive):
         sku = cell.held.item.sku
         cell.place_item(ItemPlace.MOUTH)
         self._squeeze_lightly(cell)
-        outcome = await self._run_out(cell, trace, self.belt_speed_m_s)
+        speed_m_s = self._speed_m_s(cell)
+        outcome = await self._run_out(cell, trace, speed_m_s)
         if outcome.name != _CLEAR:
             trace.data["again"] = 1.0
             if outcome.name in (_HARD, _STALLED):
                 await self._back_off(cell, trace)
             else:
                 self._squeeze_more(cell)
-            outcome = await self._run_out(cell, trace, _AGAIN_SHARE * self.belt_speed_m_s)
+            outcome = await self._run_out(cell, trace, _AGAIN_SHARE * speed_m_s)
         # An end may hang at the mouth when the belts have lost it: then it is pushed in as well.
-        tail = outcome.name != _CLEAR and cell.session.state.signal(SlowSignal.ITEM_IN_PADDLES) < 0.5
+        tail = outcome.name != _CLEAR and self._has_lost(cell)
         if outcome.name in (_HARD, _STALLED) and not tail:
             trace.fail(f"stalled: the belts push with {abs(outcome.value):.0f} N, but the item meets something")
         if outcome.name == _SLIPPED and not tail:
@@ -124,7 +134,7 @@ class EjectItem(Primitive):
         cell.place_item(ItemPlace.BIN)
         if self.open_by_m > 0.0 and not followed:
             await self._open(cell, trace, wide_m, weight_n)
-        if self.leave_m > 0.0 and self._gives_way(cell):
+        if self.leave_m > 0.0 and self._limp(cell):
             await self._along(cell, trace, -self.leave_m, "leave the item", _LEAVE_M_S, share=1.0, let_go=True)
         return f"{sku} left the belts after {trace.data['belt_time_s']:.1f} s"
 
@@ -168,48 +178,85 @@ class EjectItem(Primitive):
         grip_n = min(_SQUEEZE_MORE * cell.held.grip_force_n, max(most_n, cell.held.grip_force_n))
         cell.held = replace(cell.held, grip_force_n=grip_n)
 
+    def _speed_m_s(self, cell: StowCell) -> float:
+        soft = cell.held is not None and cell.held.item.softness is Softness.SOFT
+        return self.soft_belt_speed_m_s if soft else self.belt_speed_m_s
+
+    def _has_lost(self, cell: StowCell) -> bool:
+        """Whether the belts have an end of the item only: deeper in there is nothing, or less than its width."""
+        assert cell.held is not None
+        narrow = cell.opening_m < _END_SHARE * cell.held.item.width_m
+        return narrow or cell.session.state.signal(SlowSignal.ITEM_IN_PADDLES) < 0.5
+
     def _closed_m(self, cell: StowCell, wide_m: float) -> float:
         """Return the opening for the push: a little narrower than the item, or no gap at all for one that gives way."""
-        if self._gives_way(cell):
+        if self._limp(cell):
             return cell.station.axes.squeeze.min_position_m
         return max(wide_m - self.open_by_m - self.narrow_by_m, cell.station.axes.squeeze.min_position_m)
 
-    def _gives_way(self, cell: StowCell) -> bool:
+    def _limp(self, cell: StowCell) -> bool:
+        """Whether the item's end may come between the paddles; with the blade beside it they cannot close anyway."""
         item = cell.held.item if cell.held else cell.stowed
-        return item is not None and item.gives_way
+        return item is not None and item.gives_way and cell.blade_m <= BLADE_IN_M
+
+    def _in_m(self, cell: StowCell) -> float:
+        """Return how far the closed paddles may go into the bin: only where the item itself needed as much width."""
+        item, tool = cell.held.item if cell.held else cell.stowed, cell.station.tool
+        closed_m = 2.0 * tool.half_width_m(cell.station.axes.squeeze.min_position_m)
+        return self.follow_in_m if self._limp(cell) and item and item.width_m + 2 * _BESIDE_M >= closed_m else 0.0
 
     async def _follow(self, cell: StowCell, trace: Trace, wide_m: float, closed_m: float, *, tail: bool) -> bool:
         """Close behind the item and push it. An end that is still between the paddles is left first: open, back, close.
 
         Returns False when the item's end is still there.
         """
-        in_m = self.follow_in_m if self._gives_way(cell) else 0.0
-        way_m = self.follow_m + in_m
+        enough_m = 0.5 * self.follow_m
+        way_m = self.follow_m + self._in_m(cell)
         if tail or not await self._close(cell, trace, closed_m):
             await self._open(cell, trace, wide_m, 0.0)
             if await self._along(cell, trace, -_LEAVE_M, "leave the item's end", 2.0 * _PUSHES[0][0]):
                 return False
-            way_m += _LEAVE_M
+            way_m, enough_m = way_m + _LEAVE_M, enough_m + _LEAVE_M
             if not await self._close(cell, trace, closed_m):
                 return False
         begin = cell.session.state.X_base_tool_cmd
         await self._push(cell, trace, way_m)
-        if self._gives_way(cell):
-            # Its end may have been lifted by the push: it falls when the paddles leave it, and comes out by that.
-            for _ in range(self.pats):
-                back = cell.session.state.X_base_tool_cmd
-                await self._along(cell, trace, -_PAT_M, "step back", _LEAVE_M_S, share=1.0)
-                await self._push(cell, trace, motions.distance_m(back, cell.session.state.X_base_tool_cmd))
+        item = cell.held.item if cell.held else cell.stowed
+        if item and item.softness is Softness.SOFT and self._in_m(cell) > 0.0:
+            # Its front end may have curled up under it: it stretches when the paddles go, and its rear comes along.
+            reached = cell.session.state.X_base_tool_cmd
+            await self._along(cell, trace, -_PAT_M, "let it stretch", _LEAVE_M_S, share=1.0, let_go=True)
+            await self._push(cell, trace, motions.distance_m(reached, cell.session.state.X_base_tool_cmd))
         trace.data["followed_m"] = motions.distance_m(begin, cell.session.state.X_base_tool_cmd)
-        return trace.data["followed_m"] > way_m - in_m - 0.5 * self.follow_m
+        return trace.data["followed_m"] > enough_m
 
     async def _push(self, cell: StowCell, trace: Trace, way_m: float) -> None:
         """Push on until something resists, then slower and harder."""
-        begin = cell.session.state.X_base_tool_cmd
-        for speed_m_s, share in _PUSHES_SOFT if self._gives_way(cell) else _PUSHES:
-            left_m = way_m - motions.distance_m(begin, cell.session.state.X_base_tool_cmd)
-            if left_m < 0.001 or not await self._along(cell, trace, left_m, "push after the item", speed_m_s, share):
+        begin, most_m = cell.session.state.X_base_tool_cmd, way_m
+        aside_m = 0.0 if self._in_m(cell) else self._aside_m(cell)
+        for speed_m_s, share in _PUSHES_SOFT if self._limp(cell) else _PUSHES:
+            left_m = min(way_m - motions.distance_m(begin, cell.session.state.X_base_tool_cmd), most_m)
+            most_m = _HARDER_M
+            if left_m < 0.001 or not await self._along(
+                cell, trace, left_m, "push after the item", speed_m_s, share, aside_m=aside_m
+            ):
                 break
+            aside_m = 0.0
+
+    def _aside_m(self, cell: StowCell) -> float:
+        """Return the way along the tool's y that keeps the paddles off the bands' ends beside a wall.
+
+        None with the blade in the bin: it stands between item and neighbours.
+        """
+        if cell.blade_m > BLADE_IN_M or cell.X_base_bin is None:
+            return 0.0
+        X, tool = cell.X_bin_tool, cell.station.tool
+        up, y_m = float(np.sign(X[1, 1])), float(X[1, 3])
+        blade_m, bare_m = tool.half_width_m(cell.opening_m), cell.opening_m / 2 + tool.paddle_thickness_m
+        left_m, right_m = (bare_m, blade_m) if up > 0.0 else (blade_m, bare_m)
+        room_m = cell.station.band_arm.prong_y_m - _OFF_BANDS_M
+        over_m = max(0.0, y_m + left_m - room_m) - max(0.0, -y_m + right_m - room_m)
+        return -up * over_m
 
     async def _close(self, cell: StowCell, trace: Trace, closed_m: float) -> bool:
         """Close the paddles behind the item; False when something is between them."""
@@ -226,22 +273,21 @@ class EjectItem(Primitive):
 
     async def _along(
         self, cell: StowCell, trace: Trace, way_m: float, name: str, speed_m_s: float, share: float = _RESISTS_SHARE,
-        *, let_go: bool = False,
+        *, aside_m: float = 0.0, let_go: bool = False,
     ) -> str:  # fmt: skip
         """Move the mouth along its x until something resists; a blade that stands in the bin stays where it is.
 
-        ``let_go`` opens the paddles a little on the way, and the belts run against it: soft ends do not come along.
+        ``aside_m`` goes along the tool's y as well. ``let_go`` runs the belts against it: soft ends do not come along.
         """
         limit_n, top_m_s = self.force_limit(cell), cell.station.axes.belts.max_speed_m_s
         X = cell.session.state.X_base_tool_cmd
-        X[:3, 3] += way_m * X[:3, 0]
+        X[:3, 3] += way_m * X[:3, 0] + aside_m * X[:3, 1]
         out_m_s = min(_STAY_FACTOR * speed_m_s, top_m_s)
         return await motions.move_line(
             trace, X, name=name, speed_m_s=speed_m_s, force_n=limit_n, accept=("resisted",),
             until={"resisted": (abs(ft.force.x) > share * limit_n).for_(0.003)}, contact_stiffness_n_m=2000.0,
             blade=motions.target(cell, Axis.BLADE, cell.blade_m - way_m, speed_m_s) if cell.blade_m > 0.01 else None,
-            squeeze=motions.target(cell, Axis.SQUEEZE, cell.opening_m + _LET_GO_M, 0.08) if let_go else None,
-            belts=Target(values=(out_m_s, out_m_s), max_speed_m_s=top_m_s) if let_go else Hold(),
+            squeeze=Hold(), belts=Target(values=(out_m_s, out_m_s), max_speed_m_s=top_m_s) if let_go else Hold(),
         )  # fmt: skip
 
     def _half_weight_n(self, cell: StowCell) -> float:
@@ -285,7 +331,9 @@ class EjectItem(Primitive):
         # From here on it is carried again, and not only led out.
         grip_n = max(cell.held.grip_force_n, needed_grip_n(cell, cell.held.item))
         cell.held = replace(cell.held, grip_force_n=grip_n)
-        back = self._belts(cell, "item back", -_BACK_SPEED_M_S, until={"inside": (blocked < 0.5).for_(0.03)})
+        patience_s = 1.5 * cell.held.item.length_m / _BACK_SPEED_M_S + 0.5
+        until: dict[str, Condition | Expr] = {"inside": (blocked < 0.5).for_(0.03), _SLIPPED: time > patience_s}
+        back = self._belts(cell, "item back", -_BACK_SPEED_M_S, until=until)
         await trace.run([back], accept=("inside",))
         cell.place_item(ItemPlace.PADDLES)
         return "the belts took the item back"

@@ -15,7 +15,7 @@ from podhand.primitives.cell import Bands, StowCell
 
 __all__ = ["Align", "Approach", "Park", "Retract", "blade_in", "unpress"]
 
-_BLADE_IN_M = 0.004
+BLADE_IN_M = 0.004
 _UNPRESSED_N = 2.0
 _UNPRESS_SPEED_M_S = 0.03
 _DRAG_N, _DRAG_S = 3.0, 0.08
@@ -125,6 +125,7 @@ class Align(Primitive):
     X_base_tool_mouth: Matrix = Field(description="Where the tool should stand.")
     speed_m_s: float = Field(default=0.10, gt=0.0, le=0.3)
     contact_n: float = Field(default=10.0, gt=1.0, le=50.0, description="|F| that counts as contact.")
+    tolerance_m: float = Field(default=0.003, ge=0.0, le=0.02, description="Contact this close to the place is fine.")
 
     def preview(self, cell: StowCell) -> PrimitivePreview:
         """See the base class."""
@@ -148,8 +149,8 @@ class Align(Primitive):
             until={"contact": (ft.force.norm > self.contact_n).for_(0.03)}, accept=("contact",),
             contact_stiffness_n_m=1000.0,
         )  # fmt: skip
-        if contact:
-            left_m = motions.distance_m(cell.session.state.X_base_tool_cmd, X)
+        left_m = motions.distance_m(cell.session.state.X_base_tool_cmd, X)
+        if contact and left_m > self.tolerance_m:
             felt_n = trace.outcomes[-1].value
             trace.fail(f"something is in the way {1e3 * left_m:.0f} mm before the place ({felt_n:.1f} N)")
         return "in line with the free place"
@@ -264,7 +265,7 @@ async def blade_in(
     Raises Unsuccessful when the blade is stuck, or when something still comes along: it is hooked.
     """
     from_m = cell.blade_m
-    if from_m - to_m < _BLADE_IN_M:
+    if from_m - to_m < BLADE_IN_M:
         return
     drawn = _drawn(cell, to_m, speed_m_s, drive_force_n, force_n)
     outcome = await trace.run([drawn], accept=("stuck", "drags"))
