@@ -93,6 +93,10 @@ class StowRules:
     max_tilt_rad: float = 0.436
     """Largest roll of an item into a slanted gap."""
     tilt_step_rad: float = 0.0436
+    least_tilt_rad: float = 0.08
+    """An item that leans less than this needs no slot."""
+    slot_side_m: float = 0.007
+    """Least clearance in a slot: its sides are seen worse than those of an upright gap."""
 
     def __post_init__(self) -> None:
         """Check the names."""
@@ -184,7 +188,9 @@ def direct_stows(model: BinModel, way: Passage, rules: StowRules) -> list[Direct
     found = []
     for gap in model.gaps(depth_m=way.depth_m, height_m=way.height_m):
         clearance = (gap.width_m - way.width_m) / 2
-        if clearance >= rules.min_side_m:
+        # Single surface points in a gap are the bulge of what stands beside it: then there must be room to spare.
+        clean = gap.depth_m >= way.depth_m
+        if clearance >= (rules.min_side_m if clean else rules.wish_side_m):
             found.append(
                 DirectStow(
                     gap=gap, clearance_m=min(clearance, 2 * rules.wish_side_m), y_item_m=_place_in(gap, way, rules)

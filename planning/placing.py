@@ -1,7 +1,7 @@
 """Places other than an upright gap: on top of what is there, and tilted between others."""
 
 from dataclasses import dataclass
-from math import pi
+from math import ceil, pi
 
 from podhand.core.items import Item, Shape
 from podhand.perception.bin_model import BinModel
@@ -62,7 +62,7 @@ def slots(model: BinModel, item: Item, rules: StowRules) -> list[Slant]:
         bottom_m=rules.bottom_m(item),
         over_m=rules.height_margin_m,
         tilts_rad=_tilts_rad(rules),
-        side_m=rules.min_side_m,
+        side_m=rules.slot_side_m,
     )
 
 
@@ -73,5 +73,6 @@ def lowest_slot_m(item: Item, rules: StowRules) -> float:
 
 
 def _tilts_rad(rules: StowRules) -> tuple[float, ...]:
-    steps = int(rules.max_tilt_rad / rules.tilt_step_rad + 1e-9)
-    return tuple(sign * k * rules.tilt_step_rad for k in range(1, steps + 1) for sign in (-1.0, 1.0))
+    first = ceil(rules.least_tilt_rad / rules.tilt_step_rad)
+    last = int(rules.max_tilt_rad / rules.tilt_step_rad + 1e-9)
+    return tuple(sign * k * rules.tilt_step_rad for k in range(first, last + 1) for sign in (-1.0, 1.0))

@@ -7,7 +7,7 @@ from podhand.core.station import Station
 from podhand.planning.flipping import HOOK_BELOW_M
 from podhand.planning.motion import JointPath
 from podhand.planning.stow import StowKind, StowPlan
-from podhand.planning.thinking import Thought, hook_places
+from podhand.planning.thinking import Thought, closing_places, hook_places
 from podhand.primitives.base import Matrix, Primitive
 from podhand.primitives.catalogue import (
     Align,
@@ -66,7 +66,7 @@ def stow_recipe(station: Station, thought: Thought) -> Recipe:
         _eject(plan),
         Retract(to_x_bin_m=request.clear_x_bin_m),
         par(
-            CloseBands(positions_base_m=hook[-2::-1], clear_x_bin_m=request.retreat_x_bin_m + HOOK_WAITS_M),
+            CloseBands(positions_base_m=closing_places(station, thought.X_base_bin), clear_x_bin_m=request.retreat_x_bin_m + HOOK_WAITS_M),
             seq(Retract(to_x_bin_m=request.retreat_x_bin_m), Park(waypoints_rad=joints(motions.to_park))),
         ),
     )

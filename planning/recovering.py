@@ -8,7 +8,7 @@ from podhand.core.station import Station
 from podhand.planning.cell_model import CellState, HeldItem, WaitingItem, roll_pose
 from podhand.planning.motion import JointPath, MotionPlanner
 from podhand.planning.stow_motions import ITEM_OVER_EDGE_M, ITEM_SETBACK_M, item_setback_m
-from podhand.planning.thinking import hook_places
+from podhand.planning.thinking import BANDS_OUT_M, hook_places
 from podhand.primitives.cell import ItemPlace, Joints, Point, ReturnWay, StowCell
 from podhand.primitives.recipes import Recipe, step
 from podhand.primitives.recovering import Recover
@@ -73,7 +73,8 @@ class RecoveryWays:
         if x < front[0] + IN_FRONT_M:
             return low
         # Among the bands: as it went in, over their height, away from the pod.
-        return ((x, y, max(z, above[2])), (front[0], y, max(z, above[2])), *low)
+        out_m = max(x - BANDS_OUT_M, front[0])
+        return ((out_m, y, z), (out_m, y, max(z, above[2])), (front[0], y, max(z, above[2])), *low)
 
     def _grasp(self, cell: StowCell) -> Pose:
         """Return where the tool was when the held item stood on the rails."""

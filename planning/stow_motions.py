@@ -70,7 +70,7 @@ class StowMotionRequest:
     """Hook point while the bands are held down, base frame; None when there is no band arm."""
     hook_travel_m: tuple[Point, ...] = ()
     """Further places of the hook while the item is on its way to the bin and the arm on its way back."""
-    approach_x_bin_m: float = -0.20
+    approach_x_bin_m: float = -0.15
     clear_x_bin_m: float = -0.08
     """Mouth where it is out of the way of hook and bands."""
     retreat_x_bin_m: float = -0.22
@@ -227,7 +227,7 @@ def plan_stow_motions(
     lift = _line(
         planner, "lift off the infeed", X_receive, X_lifted, forward.waypoints_rad, states.held_at_infeed, on_rails=True
     )
-    to_bin = _joint(planner, "way to the bin", lift.waypoints_rad[-1], X_before, states.held_on_the_way)
+    to_bin = _joint(planner, "way to the bin", lift.waypoints_rad[-1], X_before, states.held_at_bin)
     approach = _line(planner, "approach to the bin", X_before, X_mouth, to_bin.waypoints_rad, states.held_at_bin)
     at_bin, sweep, sweep_back, shift = approach, None, None, None
     flip, aside = None, None

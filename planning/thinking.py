@@ -108,19 +108,35 @@ def motion_request(
     )
 
 
+BANDS_OUT_M = 0.023
+"""The hook draws the bands forward by this before it lets them up, so that it lifts nothing that stands at the front."""
+
+
 def hook_places(station: Station, X_base_bin: Pose, *, below_m: float = 0.0) -> tuple[Point, ...]:
     """Return the hook's places from rest to holding the bands: parked, below, in front, above, holding; base frame.
 
     ``below_m`` holds them lower than the station says.
     """
     bands, arm = station.bands, station.band_arm
-    above_m, front_m = max(bands.heights_bin_m) + arm.above_bands_m, bands.x_bin_m - arm.in_front_m
-
-    def place(x_bin_m: float, z_bin_m: float) -> Point:
-        p = X_base_bin @ np.array([x_bin_m, 0.0, z_bin_m, 1.0])
-        return (float(p[0]), float(p[1]), float(p[2]))
-
-    front, above = place(front_m, above_m), place(bands.x_bin_m, above_m)
-    hold = place(bands.x_bin_m, arm.hold_z_bin_m - below_m)
+    above_m = _above_m(station)
+    front, above = (_hook_at(X_base_bin, x, above_m) for x in (bands.x_bin_m - arm.in_front_m, bands.x_bin_m))
+    hold = _hook_at(X_base_bin, bands.x_bin_m, arm.hold_z_bin_m - below_m)
     park = (arm.park_base_m[0], arm.park_base_m[1] + front[1], arm.park_base_m[2])
     return (park, (front[0], front[1], park[2]), front, above, hold)
+
+
+def closing_places(station: Station, X_base_bin: Pose) -> tuple[Point, ...]:
+    """Return the hook's places from holding the bands to rest: forward, up over the bands, in front, below, parked."""
+    x_m = station.bands.x_bin_m - BANDS_OUT_M
+    park, below, front, _, _ = hook_places(station, X_base_bin)
+    forward = _hook_at(X_base_bin, x_m, station.band_arm.hold_z_bin_m)
+    return (forward, _hook_at(X_base_bin, x_m, _above_m(station)), front, below, park)
+
+
+def _above_m(station: Station) -> float:
+    return max(station.bands.heights_bin_m) + station.band_arm.above_bands_m
+
+
+def _hook_at(X_base_bin: Pose, x_bin_m: float, z_bin_m: float) -> Point:
+    p = X_base_bin @ np.array([x_bin_m, 0.0, z_bin_m, 1.0])
+    return (float(p[0]), float(p[1]), float(p[2]))

@@ -18,7 +18,7 @@ from podhand.primitives.cell import Bands, StowCell
 
 __all__ = ["CloseBands", "OpenBands"]
 
-_CORNER_M = 0.025
+_CORNER_M, _FIRST_CORNER_M = 0.025, 0.006
 """The free hook cuts its corners by this."""
 _ARM_PATIENCE_S, _LOOK_AGAIN_S = 3.0, 0.01
 _BAND_AXES = (Axis.BAND_X, Axis.BAND_Y, Axis.BAND_Z)
@@ -118,7 +118,7 @@ class CloseBands(_BandMotion):
     name: ClassVar[str] = "close_bands"
 
     clear_x_bin_m: float | None = Field(
-        default=None, ge=-0.6, le=0.0, description="After the first point, wait until the mouth is this far out."
+        default=None, ge=-0.6, le=0.0, description="After the second point, wait until the mouth is this far out."
     )
     most_pull_n: float = Field(default=10.0, gt=0.0, le=100.0, description="Pull that a free hook feels, at most.")
 
@@ -129,9 +129,9 @@ class CloseBands(_BandMotion):
     async def _do(self, cell: StowCell, trace: Trace) -> str:
         points = self.positions_base_m
         if self.clear_x_bin_m is not None and not self._arm_is_clear(cell):
-            await self._through(cell, trace, points[:1])
+            await self._through(cell, trace, points[:2], corner_m=_FIRST_CORNER_M)
             await self._wait_for_the_arm(cell, trace)
-            points = points[1:] or points
+            points = points[2:] or points
         await self._through(cell, trace, points, corner_m=_CORNER_M)
         if self._pull_n(cell) > self.most_pull_n:
             trace.data["hooked_n"] = self._pull_n(cell)

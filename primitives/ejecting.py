@@ -35,12 +35,12 @@ _NEAR_M = 0.004
 """Contact this close to where it goes is harmless."""
 _BACK_IN_M = 0.015
 _CLOSE_SPEED_M_S = 0.10
-_PUSH_SHARE, _HOLD_MARGIN = 0.32, 1.3
+_PUSH_SHARE, _HOLD_MARGIN = 0.22, 1.3
 """Two belts of friction 1 then push with 0.64 of the force limit at most; heavy items need more to stay up."""
 _RESISTS_SHARE = 0.35
 """Of the force limit: what a push may feel; hard things behind a soft one add as much again before the tool stands."""
 _PUSHES = ((0.02, _RESISTS_SHARE), (0.008, 0.6))
-_PUSHES_SOFT = ((0.04, _RESISTS_SHARE), (0.012, 0.55))
+_PUSHES_SOFT = ((0.06, _RESISTS_SHARE), (0.012, 0.55))
 _HARDER_M = 0.020
 """Speed and share of the limit of the first push and of a second, slower and harder one."""
 _LEAVE_M = 0.030
@@ -65,13 +65,13 @@ class EjectItem(Primitive):
 
     name: ClassVar[str] = "eject_item"
 
-    belt_speed_m_s: float = Field(default=0.3, gt=0.0, le=1.0)
+    belt_speed_m_s: float = Field(default=0.4, gt=0.0, le=1.0)
     soft_belt_speed_m_s: float = Field(
         default=0.4, gt=0.0, le=1.0, description="For a soft item: a slow one curls up on its front end."
     )
     clear_s: float = Field(default=0.05, ge=0.0, le=1.0, description="The mouth must be clear this long.")
     max_time_s: float = Field(default=4.0, gt=0.1, le=20.0, description="After this the item is jammed.")
-    follow_m: float = Field(default=0.018, ge=0.0, le=0.05, description="The mouth pushes after the item by this.")
+    follow_m: float = Field(default=0.016, ge=0.0, le=0.05, description="The mouth pushes after the item by this.")
     follow_in_m: float = Field(default=0.040, ge=0.0, le=0.10, description="Further, after an item that gives way.")
     narrow_by_m: float = Field(default=0.008, gt=0.0, le=0.05, description="The paddles close by this to push.")
     leave_m: float = Field(default=0.035, ge=0.0, le=0.1, description="Way back with the belts running out.")
