@@ -66,7 +66,10 @@ def stow_recipe(station: Station, thought: Thought) -> Recipe:
         _eject(plan),
         Retract(to_x_bin_m=request.clear_x_bin_m),
         par(
-            CloseBands(positions_base_m=closing_places(station, thought.X_base_bin), clear_x_bin_m=request.retreat_x_bin_m + HOOK_WAITS_M),
+            CloseBands(
+                positions_base_m=closing_places(station, thought.X_base_bin),
+                clear_x_bin_m=request.retreat_x_bin_m + HOOK_WAITS_M,
+            ),
             seq(Retract(to_x_bin_m=request.retreat_x_bin_m), Park(waypoints_rad=joints(motions.to_park))),
         ),
     )

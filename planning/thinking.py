@@ -109,7 +109,7 @@ def motion_request(
 
 
 BANDS_OUT_M = 0.023
-"""The hook draws the bands forward by this before it lets them up, so that it lifts nothing that stands at the front."""
+"""The hook draws the bands forward by this before it lets them up: so it lifts nothing that stands at the front."""
 
 
 def hook_places(station: Station, X_base_bin: Pose, *, below_m: float = 0.0) -> tuple[Point, ...]:

@@ -149,7 +149,7 @@ class CloseBands(_BandMotion):
         end_s = cell.session.state.time_s + _ARM_PATIENCE_S
         while not self._arm_is_clear(cell):
             if cell.session.state.time_s > end_s:
-                trace.fail(f"the arm is not clear of the bin after {_ARM_PATIENCE_S:.0f} s: the hook waits over the bands")
+                trace.fail(f"the arm has not left the bin after {_ARM_PATIENCE_S:.0f} s: the hook waits over the bands")
             await cell.session.wait(_LOOK_AGAIN_S)
 
     def _pull_n(self, cell: StowCell) -> float:

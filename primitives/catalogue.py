@@ -8,7 +8,8 @@ from pydantic import ValidationError
 from podhand.core.errors import LimitError
 from podhand.primitives.bands import CloseBands, OpenBands
 from podhand.primitives.base import PRIMITIVES, Primitive
-from podhand.primitives.ejecting import DropPush, EjectItem
+from podhand.primitives.dropping import DropPush
+from podhand.primitives.ejecting import EjectItem
 from podhand.primitives.placing import Slot, Stack
 from podhand.primitives.pushing import ExtendBlade, Sweep
 from podhand.primitives.reaching import Align, Approach, Park, Retract

@@ -1,0 +1,172 @@
+"""Pushing after an item that the belts have let go of: the paddles close behind its end and push it in."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from podhand.controllers.conditions import axis, ft, time
+from podhand.controllers.segments import Hold, Segment, Target
+from podhand.core.exchange import Axis
+from podhand.core.items import Item, Softness
+from podhand.core.poses import Pose
+from podhand.primitives import motions
+from podhand.primitives.base import Trace
+from podhand.primitives.reaching import BLADE_IN_M
+from podhand.primitives.receiving import open_paddles
+
+__all__ = ["Follow", "FollowRules"]
+
+_CLOSE_SPEED_M_S = 0.10
+_NARROW_BY_M = 0.008
+"""The paddles close by this much more than the item is wide."""
+_RESISTS_SHARE = 0.35
+"""Of the force limit: what a push may feel; hard things behind a soft one add as much again before the tool stands."""
+_PUSHES = ((0.02, _RESISTS_SHARE), (0.008, 0.5))
+_LIMP_PUSHES = ((0.06, _RESISTS_SHARE), (0.012, 0.5))
+"""Speed and share of the limit of the first push and of a second, slower and harder one."""
+_HARDER_M = 0.020
+"""The second push is no longer than this."""
+_LEAVE_END_M = 0.030
+"""Way off an item's end that the belts have lost."""
+_STRETCH_M = 0.060
+_LEAVE_M, _LEAVE_M_S, _STAY_FACTOR = 0.035, 0.15, 1.3
+"""Way and speed off a limp item, and how much faster the belts run against it."""
+_OFF_BANDS_M = 0.003
+_BESIDE_M = 0.005
+"""Room on both sides of an item that the plan leaves at least."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FollowRules:
+    """How far and how hard."""
+
+    way_m: float
+    """The mouth pushes after the item by this."""
+    in_m: float
+    """Further, after a limp item that is wide enough for closed paddles to go where it went."""
+    open_by_m: float
+    """The paddles open by this to let go of an end."""
+    open_force_n: float
+    """Of the opening and closing paddles, at most."""
+    force_limit_n: float
+
+
+class Follow:
+    """One push after an item that lies in the bin, or hangs at the mouth with its end.
+
+    Beside a wall the paddles move towards the middle of the bin as they push: the held-down bands end there.
+    """
+
+    def __init__(self, trace: Trace, item: Item, rules: FollowRules) -> None:
+        self._trace, self._cell, self._item, self._rules = trace, trace.cell, item, rules
+        cell, least_m = trace.cell, trace.cell.station.axes.squeeze.min_position_m
+        self._wide_m = cell.opening_m + rules.open_by_m
+        # A limp end may come between the paddles; with the blade beside it they cannot close anyway.
+        self._limp = item.gives_way and cell.blade_m <= BLADE_IN_M
+        self._closed_m = least_m if self._limp else max(cell.opening_m - _NARROW_BY_M, least_m)
+        fits = item.width_m + 2 * _BESIDE_M >= 2.0 * cell.station.tool.half_width_m(least_m)
+        self._in_m = rules.in_m if self._limp and fits else 0.0
+
+    async def run(self, *, end_hangs: bool) -> bool:
+        """Close behind the item and push it; returns False when its end is still there.
+
+        An end that is between the paddles is left first: open, back, close.
+        """
+        way_m, enough_m = self._rules.way_m + self._in_m, 0.5 * self._rules.way_m
+        if end_hangs or not await self._close():
+            await self._open()
+            if await self._along(-_LEAVE_END_M, "leave the item's end", 2.0 * _PUSHES[0][0]):
+                return False
+            way_m, enough_m = way_m + _LEAVE_END_M, enough_m + _LEAVE_END_M
+            if not await self._close():
+                return False
+        begin = self._cell.session.state.X_base_tool_cmd
+        await self._push(way_m)
+        if self._item.softness is Softness.SOFT and self._in_m > 0.0:
+            # Its front end may have curled up under it: it stretches when the paddles go, and its rear comes along.
+            reached = self._cell.session.state.X_base_tool_cmd
+            await self._along(-_STRETCH_M, "let it stretch", _LEAVE_M_S, share=1.0, let_go=True)
+            await self._push(self._from(reached))
+        self._trace.data["followed_m"] = self._from(begin)
+        return self._from(begin) > enough_m
+
+    async def leave(self) -> None:
+        """Go back from a limp item with the belts running out, so that its end does not come along."""
+        if self._limp:
+            await self._along(-_LEAVE_M, "leave the item", _LEAVE_M_S, share=1.0, let_go=True)
+
+    def _from(self, begin: Pose) -> float:
+        return motions.distance_m(begin, self._cell.session.state.X_base_tool_cmd)
+
+    async def _push(self, way_m: float) -> None:
+        """Push on until something resists, then slower and harder."""
+        begin = self._cell.session.state.X_base_tool_cmd
+        first, second = _LIMP_PUSHES if self._limp else _PUSHES
+        if await self._along(way_m, "push after the item", *first, aside_m=self._aside_m()):
+            left_m = min(way_m - self._from(begin), _HARDER_M)
+            if left_m > 0.001:
+                await self._along(left_m, "push after the item", *second)
+
+    def _aside_m(self) -> float:
+        """Return the way along the tool's y that keeps the paddles off the bands' ends beside a wall.
+
+        None with the blade in the bin: it stands between item and neighbours.
+        """
+        cell = self._cell
+        if cell.blade_m > BLADE_IN_M or cell.X_base_bin is None:
+            return 0.0
+        X, tool = cell.X_bin_tool, cell.station.tool
+        up, y_m = float(np.sign(X[1, 1])), float(X[1, 3])
+        blade_m, bare_m = tool.half_width_m(cell.opening_m), cell.opening_m / 2 + tool.paddle_thickness_m
+        left_m, right_m = (bare_m, blade_m) if up > 0.0 else (blade_m, bare_m)
+        room_m = cell.station.band_arm.prong_y_m - _OFF_BANDS_M
+        over_m = max(0.0, y_m + left_m - room_m) - max(0.0, -y_m + right_m - room_m)
+        most_m = _BESIDE_M if self._in_m > 0.0 else abs(over_m)
+        return -up * min(max(over_m, -most_m), most_m)
+
+    async def _open(self) -> None:
+        await open_paddles(
+            self._cell, self._trace, self._wide_m, force_n=self._rules.force_limit_n, weight_n=0.0,
+            axis_force_n=self._rules.open_force_n,
+        )  # fmt: skip
+
+    async def _close(self) -> bool:
+        """Close the paddles behind the item; False when something is between them."""
+        cell, rules = self._cell, self._rules
+        between = ((axis(Axis.SQUEEZE).force < -0.6 * rules.open_force_n) & (time > 0.15)).for_(0.03)
+        closing = Segment(
+            name="close behind the item",
+            squeeze=motions.target(cell, Axis.SQUEEZE, self._closed_m, _CLOSE_SPEED_M_S),
+            limits=motions.limits(cell, rules.force_limit_n, axis_force={Axis.SQUEEZE: 2.0 * rules.open_force_n}),
+            until={"between": between},
+            payload=cell.payload,
+            timeout_s=motions.axis_timeout_s(abs(cell.opening_m - self._closed_m), _CLOSE_SPEED_M_S),
+        )
+        return (await self._trace.run([closing], accept=("between",))).name != "between"
+
+    async def _along(
+        self,
+        way_m: float,
+        name: str,
+        speed_m_s: float,
+        share: float = _RESISTS_SHARE,
+        *,
+        aside_m: float = 0.0,
+        let_go: bool = False,
+    ) -> str:
+        """Move the mouth along its x until something resists; a blade that stands in the bin stays where it is.
+
+        ``aside_m`` goes along the tool's y as well. ``let_go`` runs the belts against it: soft ends do not come along.
+        """
+        cell, limit_n = self._cell, self._rules.force_limit_n
+        top_m_s = cell.station.axes.belts.max_speed_m_s
+        X = cell.session.state.X_base_tool_cmd
+        X[:3, 3] += way_m * X[:3, 0] + aside_m * X[:3, 1]
+        out_m_s = min(_STAY_FACTOR * speed_m_s, top_m_s)
+        blade_out = cell.blade_m > BLADE_IN_M
+        return await motions.move_line(
+            self._trace, X, name=name, speed_m_s=speed_m_s, force_n=limit_n, accept=("resisted",),
+            until={"resisted": (abs(ft.force.x) > share * limit_n).for_(0.003)}, contact_stiffness_n_m=2000.0,
+            blade=motions.target(cell, Axis.BLADE, cell.blade_m - way_m, speed_m_s) if blade_out else None,
+            squeeze=Hold(), belts=Target(values=(out_m_s, out_m_s), max_speed_m_s=top_m_s) if let_go else None,
+        )  # fmt: skip
