@@ -95,7 +95,7 @@ class StowRules:
     tilt_step_rad: float = 0.0436
     least_tilt_rad: float = 0.08
     """An item that leans less than this needs no slot."""
-    slot_side_m: float = 0.007
+    slot_side_m: float = 0.005
     """Least clearance in a slot: its sides are seen worse than those of an upright gap."""
 
     def __post_init__(self) -> None:

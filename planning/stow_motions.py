@@ -164,18 +164,6 @@ class StowMotions:
     to_park: JointPath
 
 
-@dataclass(frozen=True, kw_only=True)
-class ReturnMotions:
-    """The way of a rejected item back to the infeed, in order."""
-
-    retreat: LinePath
-    to_infeed: JointPath
-    lower: LinePath
-    backward: LinePath
-    """Open paddles off the item."""
-    to_park: JointPath
-
-
 def item_setback_m(length_m: float, paddle_length_m: float) -> float:
     """Return how far behind the mouth the front face of an item is received [m]; negative: it reaches out."""
     return min(ITEM_SETBACK_M, paddle_length_m - length_m - PALM_GAP_M)
@@ -292,40 +280,6 @@ def _place(
     return None
 
 
-def plan_return_motions(
-    planner: MotionPlanner, q_now_rad: FloatArray, request: StowMotionRequest, *, q_park_rad: FloatArray = PARK_Q_RAD
-) -> ReturnMotions:
-    """Plan the way of a held item from the bin's mouth back to the infeed, and the empty arm to park.
-
-    Args:
-        planner: knows the cell.
-        q_now_rad: (dof,) where the arm is, in front of the bin or at its mouth, blade retracted.
-        request: as for the stow.
-        q_park_rad: (dof,) where the arm goes at the end.
-
-    Raises:
-        PlanningError: one of the motions is impossible; the message begins with which.
-    """
-    _check(planner, request)
-    states = _States(planner, request)
-    X_receive, X_behind, X_lifted = _infeed_poses(planner, request)
-    X_now = planner.cell.kinematics.tool_pose(q_now_rad)
-    p_bin_now = np.linalg.solve(request.X_base_bin, X_now)[:3, 3]
-    X_away = X_now.copy()
-    back_m = min(0.0, request.retreat_x_bin_m - float(p_bin_now[0]))
-    X_away[:3, 3] += back_m * request.X_base_bin[:3, 0]
-    here = np.asarray(q_now_rad)[None, :]
-    retreat = _line(planner, "retreat from the bin", X_now, X_away, here, states.held_at_bin)
-    to_infeed = _joint(planner, "way back to the infeed", retreat.waypoints_rad[-1], X_lifted, states.held_on_the_way)
-    lower = _line(
-        planner, "way down to the rails", X_lifted, X_receive, to_infeed.waypoints_rad, states.held_at_infeed,
-        on_rails=True,
-    )  # fmt: skip
-    backward = _line(planner, "way off the item", X_receive, X_behind, lower.waypoints_rad, states.empty_at_infeed)
-    to_park = _joint(planner, "way to park", backward.waypoints_rad[-1], q_park_rad, states.empty_at_infeed)
-    return ReturnMotions(retreat=retreat, to_infeed=to_infeed, lower=lower, backward=backward, to_park=to_park)
-
-
 class _States:
     """The cell's states in the course of a stow."""
 
@@ -347,7 +301,6 @@ class _States:
             base, opening_m=request.receive_opening_m, waiting=waiting, hook_positions_m=request.hook_travel_m
         )
         self.held_at_infeed = replace(base, held=held)
-        self.held_on_the_way = replace(on_the_way, held=held)
         self.empty_on_the_way = on_the_way
         self.held_at_bin = replace(base, held=held, hook_positions_m=hold)
         self.sweeping = replace(self.held_at_bin, blade_extension_m=request.blade_extension_m)

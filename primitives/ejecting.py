@@ -215,7 +215,7 @@ class EjectItem(Primitive):
         # From here on it is carried again, and not only led out.
         grip_n = max(cell.held.grip_force_n, needed_grip_n(cell, cell.held.item))
         cell.held = replace(cell.held, grip_force_n=grip_n)
-        patience_s = 1.5 * cell.held.item.length_m / _BACK_SPEED_M_S + 0.5
+        patience_s = 3.0 * cell.held.item.length_m / _BACK_SPEED_M_S + 0.5
         until: dict[str, Condition | Expr] = {"inside": (blocked < 0.5).for_(0.03), _SLIPPED: time > patience_s}
         back = self._belts(cell, "item back", -_BACK_SPEED_M_S, until=until)
         await trace.run([back], accept=("inside",))

@@ -15,7 +15,7 @@ from podhand.core.tooling import Pod, StowTool
 from podhand.planning.cell_model import CellModel, CellState, HeldItem, Obstacle, roll_pose
 from podhand.planning.ik import Kinematics, solve_ik
 from podhand.planning.motion import HOME_Q_RAD, PARK_Q_RAD, JointPath, LinePath, MotionPlanner, first_hit
-from podhand.planning.stow_motions import StowMotionRequest, StowMotions, plan_return_motions, plan_stow_motions
+from podhand.planning.stow_motions import StowMotionRequest, StowMotions, plan_stow_motions
 
 BASE_TO_FACE_M = 1.30
 BIN_FLOOR_M = 0.10
@@ -295,13 +295,12 @@ def test_straight_line_refusals_say_what_and_where(planner: MotionPlanner) -> No
         (4, 0, pi, (0.29, 0.09, 0.15)),
     ],
 )
-def test_whole_stow_and_return_are_planned(
+def test_whole_stow_is_planned(
     planner: MotionPlanner, column: int, row: int, roll: float, size_m: tuple[float, float, float]
 ) -> None:
     request = request_of(column, row, roll, size_m)
     begin = time.perf_counter()
     motions = plan_stow_motions(planner, PARK_Q_RAD, request)
-    back = plan_return_motions(planner, motions.approach.waypoints_rad[-1], request)
     assert time.perf_counter() - begin < 5.0  # typically 0.15 s; a busy machine is no failure
     chain: list[JointPath | LinePath] = [
         motions.to_infeed,
@@ -312,11 +311,11 @@ def test_whole_stow_and_return_are_planned(
     ]
     assert motions.sweep is not None
     assert motions.shift is not None
-    chain += [motions.sweep, motions.shift, motions.retreat, motions.to_park]
+    chain += [motions.sweep, motions.shift, motions.retreat, motions.away, motions.to_park]
     for before, after in pairwise(chain):
         np.testing.assert_allclose(before.waypoints_rad[-1], after.waypoints_rad[0], atol=1e-4)
     np.testing.assert_array_equal(motions.to_park.waypoints_rad[-1], PARK_Q_RAD)
-    for path in (motions.to_infeed, motions.to_bin, motions.to_park, back.to_infeed, back.to_park):
+    for path in (motions.to_infeed, motions.to_bin, motions.to_park):
         assert len(path.waypoints_rad) <= 4
     _assert_clear_of_the_face(motions, request)
 
