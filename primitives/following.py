@@ -2,8 +2,6 @@
 
 from dataclasses import dataclass
 
-import numpy as np
-
 from podhand.controllers.conditions import axis, ft, time
 from podhand.controllers.segments import Hold, Segment, Target
 from podhand.core.exchange import Axis
@@ -108,7 +106,7 @@ class Follow:
                 await self._along(left_m, "push after the item", *second)
 
     def _aside_m(self) -> float:
-        """Return the way along the tool's y that keeps the paddles off the bands' ends beside a wall.
+        """Return the way along the bin's y that keeps the tool off the bands' ends beside a wall.
 
         None with the blade in the bin: it stands between item and neighbours.
         """
@@ -116,13 +114,14 @@ class Follow:
         if cell.blade_m > BLADE_IN_M or cell.X_base_bin is None:
             return 0.0
         X, tool = cell.X_bin_tool, cell.station.tool
-        up, y_m = float(np.sign(X[1, 1])), float(X[1, 3])
-        blade_m, bare_m = tool.half_width_m(cell.opening_m), cell.opening_m / 2 + tool.paddle_thickness_m
-        left_m, right_m = (bare_m, blade_m) if up > 0.0 else (blade_m, bare_m)
+        bare_m = cell.opening_m / 2 + tool.paddle_thickness_m
+        sides = [y * X[1, 1] for y in (bare_m, -tool.half_width_m(cell.opening_m))]
+        height_m = tool.paddle_half_height_m * abs(float(X[1, 2]))
+        high_m, low_m = (float(X[1, 3]) + f(sides) + s * height_m for f, s in ((max, 1.0), (min, -1.0)))
         room_m = cell.station.band_arm.prong_y_m - _OFF_BANDS_M
-        over_m = max(0.0, y_m + left_m - room_m) - max(0.0, -y_m + right_m - room_m)
+        over_m = max(0.0, high_m - room_m) - max(0.0, -low_m - room_m)
         most_m = _BESIDE_M if self._in_m > 0.0 else abs(over_m)
-        return -up * min(max(over_m, -most_m), most_m)
+        return float(-min(max(over_m, -most_m), most_m))
 
     async def _open(self) -> None:
         await open_paddles(
@@ -156,12 +155,14 @@ class Follow:
     ) -> str:
         """Move the mouth along its x until something resists; a blade that stands in the bin stays where it is.
 
-        ``aside_m`` goes along the tool's y as well. ``let_go`` runs the belts against it: soft ends do not come along.
+        ``aside_m`` goes along the bin's y as well. ``let_go`` runs the belts against it: soft ends do not come along.
         """
         cell, limit_n = self._cell, self._rules.force_limit_n
         top_m_s = cell.station.axes.belts.max_speed_m_s
         X = cell.session.state.X_base_tool_cmd
-        X[:3, 3] += way_m * X[:3, 0] + aside_m * X[:3, 1]
+        X[:3, 3] += way_m * X[:3, 0]
+        if aside_m != 0.0:
+            X[:3, 3] += aside_m * cell.bin_axis_in_base(1)
         out_m_s = min(_STAY_FACTOR * speed_m_s, top_m_s)
         blade_out = cell.blade_m > BLADE_IN_M
         return await motions.move_line(
