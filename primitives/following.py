@@ -19,11 +19,11 @@ _NARROW_BY_M = 0.008
 """The paddles close by this much more than the item is wide."""
 _RESISTS_SHARE = 0.35
 """Of the force limit: what a push may feel; hard things behind a soft one add as much again before the tool stands."""
-_PUSHES = ((0.02, _RESISTS_SHARE), (0.008, 0.5))
-_LIMP_PUSHES = ((0.06, _RESISTS_SHARE), (0.012, 0.5))
-"""Speed and share of the limit of the first push and of a second, slower and harder one."""
-_HARDER_M = 0.020
-"""The second push is no longer than this."""
+_PUSHES = ((0.02, _RESISTS_SHARE), (0.008, 0.5), (0.004, 0.75))
+_LIMP_PUSHES = ((0.06, _RESISTS_SHARE), (0.012, 0.5), (0.004, 0.75))
+"""Speed and share of the limit of the first push and of the next, slower and harder ones."""
+_HARDER_M = (0.030, 0.020)
+"""The next ones are no longer than this."""
 _LEAVE_END_M = 0.030
 """Way off an item's end that the belts have lost."""
 _STRETCH_M = 0.060
@@ -98,12 +98,15 @@ class Follow:
 
     async def _push(self, way_m: float) -> None:
         """Push on until something resists, then slower and harder."""
-        begin = self._cell.session.state.X_base_tool_cmd
-        first, second = _LIMP_PUSHES if self._limp else _PUSHES
-        if await self._along(way_m, "push after the item", *first, aside_m=self._aside_m()):
-            left_m = min(way_m - self._from(begin), _HARDER_M)
-            if left_m > 0.001:
-                await self._along(left_m, "push after the item", *second)
+        begin, aside_m = self._cell.session.state.X_base_tool_cmd, self._aside_m()
+        pushes = _LIMP_PUSHES if self._limp else _PUSHES
+        for (speed_m_s, share), most_m in zip(pushes, (way_m, *_HARDER_M), strict=True):
+            left_m = min(way_m - self._from(begin), most_m)
+            if left_m < 0.001 or not await self._along(
+                left_m, "push after the item", speed_m_s, share, aside_m=aside_m
+            ):
+                return
+            aside_m = 0.0
 
     def _aside_m(self) -> float:
         """Return the way along the bin's y that keeps the tool off the bands' ends beside a wall.
