@@ -20,7 +20,7 @@ _NARROW_BY_M = 0.008
 _RESISTS_SHARE = 0.35
 """Of the force limit: what a push may feel; hard things behind a soft one add as much again before the tool stands."""
 _PUSHES = ((0.02, _RESISTS_SHARE), (0.008, 0.5), (0.004, 0.75))
-_LIMP_PUSHES = ((0.06, _RESISTS_SHARE), (0.012, 0.5), (0.004, 0.75))
+_LIMP_PUSHES = ((0.04, _RESISTS_SHARE), (0.012, 0.5), (0.004, 0.75))
 """Speed and share of the limit of the first push and of the next, slower and harder ones."""
 _HARDER_M = (0.030, 0.020)
 """The next ones are no longer than this."""
@@ -64,6 +64,7 @@ class Follow:
         self._closed_m = least_m if self._limp else max(cell.opening_m - _NARROW_BY_M, least_m)
         fits = item.width_m + 2 * _BESIDE_M >= 2.0 * cell.station.tool.half_width_m(least_m)
         self._in_m = rules.in_m if self._limp and fits else 0.0
+        self._jams = False
 
     async def run(self, *, end_hangs: bool) -> bool:
         """Close behind the item and push it; returns False when its end is still there.
@@ -78,6 +79,7 @@ class Follow:
             way_m, enough_m = way_m + _LEAVE_END_M, enough_m + _LEAVE_END_M
             if not await self._close():
                 return False
+            self._jams = True
         begin = self._cell.session.state.X_base_tool_cmd
         await self._push(way_m)
         if self._item.softness is Softness.SOFT and self._in_m > 0.0:
@@ -99,7 +101,7 @@ class Follow:
     async def _push(self, way_m: float) -> None:
         """Push on until something resists, then slower and harder."""
         begin, aside_m = self._cell.session.state.X_base_tool_cmd, self._aside_m()
-        pushes = _LIMP_PUSHES if self._limp else _PUSHES
+        pushes = _LIMP_PUSHES if self._limp and not self._jams else _PUSHES
         for (speed_m_s, share), most_m in zip(pushes, (way_m, *_HARDER_M), strict=True):
             left_m = min(way_m - self._from(begin), most_m)
             if left_m < 0.001 or not await self._along(
