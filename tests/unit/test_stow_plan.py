@@ -306,3 +306,23 @@ def test_decisions_can_be_drawn(tmp_path: object) -> None:
     for name, limit in (("plan", 20.0), ("refusal", 0.5)):
         decision = plan_stow(model, presented, tool=TOOL, force_limit_n=limit)
         assert draw_bin_model(model, decision, f"{tmp_path}/{name}.png").stat().st_size > 10_000
+
+
+def test_limp_items_enter_lower() -> None:
+    row = full_row(0.08, at=2)
+    firm, limp = decide(row, item(0.05)), decide(row, replace(item(0.05), shape=Shape.BAG))
+    assert isinstance(firm, StowPlan)
+    assert isinstance(limp, StowPlan)
+    rules = StowRules()
+    assert firm.tool_z_m - limp.tool_z_m == pytest.approx(rules.item_bottom_m - rules.limp_bottom_m)
+
+
+@pytest.mark.parametrize(("gap_m", "taken"), [(0.062, False), (0.080, True)])
+def test_a_gap_with_a_bulge_in_it_needs_room_to_spare(gap_m: float, taken: bool) -> None:
+    row = full_row(gap_m, at=2)
+    low_m = max(box.y_high_m for box in row if box.y_high_m < 0.0)
+    bulge = standing(y_low_m=low_m, width_m=0.005, depth_m=0.08, height_m=0.15, front_m=0.05)
+    alone = StowRules(moves=frozenset())
+    assert isinstance(decide(row, item(0.05), rules=alone), StowPlan)
+    plan = decide([*row, bulge], item(0.05), rules=alone)
+    assert isinstance(plan, StowPlan) is taken

@@ -1,0 +1,108 @@
+"""Pushing after an item, and the hook that waits for the arm, on a plant of ideal axes with a simple item."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from podhand.core.exchange import Axis
+from podhand.core.items import Shape
+from podhand.core.ports import PresentedItem
+from podhand.core.poses import FloatArray, Pose, pose
+from podhand.primitives.base import PrimitiveReport, Result
+from podhand.primitives.catalogue import CloseBands, EjectItem, ReceiveItem, Retract
+from podhand.primitives.cell import Bands
+from podhand.primitives.recipes import par
+from tests.unit.test_primitives_stow import ITEM, OPEN, RECEIVE, X_BIN, Bench, hook, moved
+
+X_EJECT = moved(x=0.05, z=0.05)
+EJECT = EjectItem()
+
+
+def ejected(bench: Bench, shape: Shape = Shape.BOX, X_base_bin: Pose = X_BIN) -> tuple[PrimitiveReport, FloatArray]:
+    """Receive and eject; returns the report and the way of the mouth in base (3,)."""
+    bench.cell.presented = PresentedItem(item=replace(ITEM, shape=shape), X_base_item=pose())
+    bench.cell.X_base_bin = X_base_bin
+    received, report = bench.run(RECEIVE, EJECT)
+    assert received.result is Result.DONE, received.words
+    return report, bench.cell.session.state.X_base_tool_cmd[:3, 3] - X_EJECT[:3, 3]
+
+
+def test_a_firm_item_is_followed_straight_and_a_little() -> None:
+    bench = Bench()
+    report, way_m = ejected(bench)
+    assert report.result is Result.DONE, report.words
+    np.testing.assert_allclose(way_m, [EJECT.follow_m, 0.0, 0.0], atol=1e-4)
+    assert bench.cell.opening_m == pytest.approx(ITEM.width_m - 0.008, abs=0.002)
+
+
+@pytest.mark.parametrize("side", [1.0, -1.0])
+def test_beside_a_wall_the_paddles_move_towards_the_middle(side: float) -> None:
+    X_bin = pose(None, X_BIN[:3, 3] - [0.0, side * 0.12, 0.0])
+    report, way_m = ejected(Bench(), X_base_bin=X_bin)
+    assert report.result is Result.DONE, report.words
+    assert -side * way_m[1] > 0.015
+    assert way_m[0] == pytest.approx(EJECT.follow_m, abs=1e-4)
+
+
+@pytest.mark.parametrize(("shape", "stretches"), [(Shape.BAG, True), (Shape.IRREGULAR, False)])
+def test_a_limp_item_is_followed_into_the_bin_and_left_with_the_belts_running_out(shape: Shape, stretches: bool) -> None:
+    bench = Bench()
+    belts: list[float] = []
+    bench.host.observe(lambda: belts.append(float(bench.plant.q[Axis.BELT_LEFT])), every_ticks=1)
+    report, way_m = ejected(bench, shape)
+    assert report.result is Result.DONE, report.words
+    assert report.data["followed_m"] == pytest.approx(EJECT.follow_m + EJECT.follow_in_m, abs=1e-3)
+    assert way_m[0] == pytest.approx(EJECT.follow_m + EJECT.follow_in_m - 0.035, abs=1e-3)
+    assert bench.cell.opening_m == pytest.approx(bench.cell.station.axes.squeeze.min_position_m, abs=0.002)
+    steps = np.diff(belts) > 1e-5
+    runs = int(np.count_nonzero(np.diff(steps.astype(int)) == 1))
+    assert runs >= (3 if stretches else 2)  # out with the item, and again with every way back
+
+
+def test_what_resists_ends_the_push_under_the_limit() -> None:
+    at_x_m = float(X_EJECT[0, 3]) + 0.006
+
+    def wall(p: FloatArray, q: FloatArray) -> FloatArray:
+        return np.array([-20_000.0 * max(0.0, p[0] - at_x_m), 0.0, 0.0])
+
+    report, way_m = ejected(Bench(wall))
+    assert report.result is Result.DONE, report.words
+    assert way_m[0] == pytest.approx(0.006, abs=0.002)
+    assert report.max_force_ratio < 1.0
+
+
+CLOSE = CloseBands(
+    positions_base_m=(hook(1.08, 0.0), hook(1.08, 0.2), hook(1.05, 0.2), hook(1.05, -0.2)), clear_x_bin_m=-0.24
+)
+
+
+def opened() -> Bench:
+    bench = Bench()
+    bench.cell.X_base_bin = X_BIN
+    assert bench.run(OPEN)[0].ok
+    return bench
+
+
+def test_the_hook_waits_over_the_bands_for_an_arm_that_does_not_leave() -> None:
+    bench = opened()
+    (report,) = bench.run(CLOSE)
+    assert report.result is Result.FAILED
+    assert "the arm has not left the bin after 3 s" in report.words
+    np.testing.assert_allclose(bench.plant.q[[Axis.BAND_X, Axis.BAND_Z]], [1.08, 0.2], atol=1e-3)
+    assert bench.cell.bands is Bands.UNKNOWN
+
+
+def test_hook_and_arm_leave_the_bin_side_by_side() -> None:
+    bench = opened()
+    report = bench.recipe(par(CLOSE, Retract(to_x_bin_m=-0.25)))
+    assert report.ok, report.words
+    assert bench.cell.bands is Bands.CLOSED
+    assert float(bench.cell.X_bin_tool[0, 3]) == pytest.approx(-0.25, abs=1e-3)
+
+
+def test_receive_is_where_these_tests_begin() -> None:
+    assert isinstance(RECEIVE, ReceiveItem)
+    bench = Bench()
+    bench.run(RECEIVE)
+    np.testing.assert_allclose(bench.cell.session.state.X_base_tool_cmd[:3, 3], X_EJECT[:3, 3], atol=1e-4)
