@@ -76,8 +76,8 @@ class StowRules:
     """What a second push leaves of the prediction of a sweep."""
     stack_drop_m: float = 0.010
     """An item that is put on top of something enters this high over it."""
-    stack_search_m: float = 0.010
-    """It is lowered so much deeper than the top was seen, in search of it."""
+    stack_search_m: float = 0.006
+    """It is lowered so much deeper than the top was seen, in search of it; what is deeper is something else."""
     stack_reach_m: float = 0.025
     """Its end reaches so far over what shall carry it when that is felt for; its setback between the paddles counts."""
     most_out: float = 0.6

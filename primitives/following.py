@@ -171,8 +171,12 @@ class Follow:
         out_m_s = min(_STAY_FACTOR * speed_m_s, top_m_s)
         blade_out = cell.blade_m > BLADE_IN_M
         return await motions.move_line(
-            self._trace, X, name=name, speed_m_s=speed_m_s, force_n=limit_n, accept=("resisted",),
-            until={"resisted": (abs(ft.force.x) > share * limit_n).for_(0.003)}, contact_stiffness_n_m=2000.0,
+            self._trace, X, name=name, speed_m_s=speed_m_s, force_n=limit_n, accept=("resisted", "held up"),
+            until={
+                "resisted": (abs(ft.force.x) > share * limit_n).for_(0.003),
+                "held up": time > 2.0 * abs(way_m) / speed_m_s + 1.0,  # the kernel slows down what presses sideways
+            },
+            contact_stiffness_n_m=2000.0,
             blade=motions.target(cell, Axis.BLADE, cell.blade_m - way_m, speed_m_s) if blade_out else None,
             squeeze=Hold(), belts=Target(values=(out_m_s, out_m_s), max_speed_m_s=top_m_s) if let_go else None,
         )  # fmt: skip

@@ -280,12 +280,13 @@ class _Recovery:
         blocked = slow(SlowSignal.MOUTH_BLOCKED)
         stand = (abs(axis(Axis.BELT_LEFT).speed) < 0.02) & (time > 0.2)
         limit_n = cell.station.forces.eject_n + cell.held.mass_kg * _GRAVITY_M_S2
+        meets = ft.force.norm > 0.6 * limit_n
         segment = Segment(
             name="item back",
             belts=Target(values=(-_TAKE_IN_M_S,) * 2, max_speed_m_s=cell.station.axes.belts.max_speed_m_s),
             squeeze=motions.grip(cell),
             limits=motions.limits(cell, limit_n, contact_stiffness_n_m=500.0),
-            until={"inside": (blocked < 0.5).for_(0.03)},
+            until={"inside": (blocked < 0.5).for_(0.03), "it meets something": meets.for_(0.004)},
             reflexes={"belts stand": Reflex(condition=stand.for_(0.2))},
             payload=cell.payload,
             timeout_s=_TAKE_IN_S,

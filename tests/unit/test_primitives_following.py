@@ -46,7 +46,9 @@ def test_beside_a_wall_the_paddles_move_towards_the_middle(side: float) -> None:
 
 
 @pytest.mark.parametrize(("shape", "stretches"), [(Shape.BAG, True), (Shape.IRREGULAR, False)])
-def test_a_limp_item_is_followed_into_the_bin_and_left_with_the_belts_running_out(shape: Shape, stretches: bool) -> None:
+def test_a_limp_item_is_followed_into_the_bin_and_left_with_the_belts_running_out(
+    shape: Shape, stretches: bool
+) -> None:
     bench = Bench()
     belts: list[float] = []
     bench.host.observe(lambda: belts.append(float(bench.plant.q[Axis.BELT_LEFT])), every_ticks=1)
