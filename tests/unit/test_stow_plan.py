@@ -317,12 +317,9 @@ def test_limp_items_enter_lower() -> None:
     assert firm.tool_z_m - limp.tool_z_m == pytest.approx(rules.item_bottom_m - rules.limp_bottom_m)
 
 
-@pytest.mark.parametrize(("gap_m", "taken"), [(0.062, False), (0.080, True)])
-def test_a_gap_with_a_bulge_in_it_needs_room_to_spare(gap_m: float, taken: bool) -> None:
-    row = full_row(gap_m, at=2)
-    low_m = max(box.y_high_m for box in row if box.y_high_m < 0.0)
-    bulge = standing(y_low_m=low_m, width_m=0.005, depth_m=0.08, height_m=0.15, front_m=0.05)
-    alone = StowRules(moves=frozenset())
-    assert isinstance(decide(row, item(0.05), rules=alone), StowPlan)
-    plan = decide([*row, bulge], item(0.05), rules=alone)
-    assert isinstance(plan, StowPlan) is taken
+@pytest.mark.parametrize(("width_m", "taken"), [(0.050, False), (0.040, True)])
+def test_a_gap_with_points_in_it_needs_room_to_spare(width_m: float, taken: bool) -> None:
+    row, alone = full_row(0.062, at=2), StowRules(moves=frozenset())
+    thin = standing(y_low_m=-0.020, width_m=0.003, depth_m=0.08, height_m=0.15, front_m=0.05)
+    assert isinstance(decide(row, item(width_m), rules=alone), StowPlan)
+    assert isinstance(decide([*row, thin], item(width_m), rules=alone), StowPlan) is taken
