@@ -70,8 +70,10 @@ class StowMotionRequest:
     """Hook point while the bands are held down, base frame; None when there is no band arm."""
     hook_travel_m: tuple[Point, ...] = ()
     """Further places of the hook while the item is on its way to the bin and the arm on its way back."""
+    hook_up_m: tuple[Point, ...] = ()
+    """Places between which the hook lets the bands up while the arm leaves the bin."""
     approach_x_bin_m: float = -0.15
-    clear_x_bin_m: float = -0.08
+    clear_x_bin_m: float = -0.10
     """Mouth where it is out of the way of hook and bands."""
     retreat_x_bin_m: float = -0.22
     lift_m: float = 0.10
@@ -88,6 +90,7 @@ class StowMotionRequest:
         receive_margin_m: float = 0.020,
         hook_hold_m: Point | None = None,
         hook_travel_m: tuple[Point, ...] = (),
+        hook_up_m: tuple[Point, ...] = (),
     ) -> "StowMotionRequest":
         """Take the numbers from a stow plan.
 
@@ -100,6 +103,7 @@ class StowMotionRequest:
             receive_margin_m: the paddles straddle the item with this much more than its width, within their range.
             hook_hold_m: hook point while the bands are held down, base frame; None when there is no band arm.
             hook_travel_m: further places of the hook during the transfers.
+            hook_up_m: places between which it lets the bands up.
         """
         length, width, height = plan.item_size_m
 
@@ -129,6 +133,7 @@ class StowMotionRequest:
             flip=plan.flip,
             hook_hold_m=hook_hold_m,
             hook_travel_m=hook_travel_m,
+            hook_up_m=hook_up_m,
         )
 
 
@@ -308,7 +313,7 @@ class _States:
         self.flipping = replace(self.held_at_bin, blade_extension_m=in_m)
         self.dropping = replace(self.held_at_bin, opening_m=max(request.drop_opening_m, request.held_opening_m))
         self.empty_at_bin = replace(base, hook_positions_m=hold)
-        self.empty_bands_up = replace(base, hook_positions_m=request.hook_travel_m[-1:] + hold)
+        self.empty_bands_up = replace(base, hook_positions_m=hold + request.hook_up_m)
 
 
 def _check(planner: MotionPlanner, request: StowMotionRequest) -> None:

@@ -105,10 +105,11 @@ def motion_request(
         tool=station.tool,
         hook_hold_m=hook[-1],
         hook_travel_m=hook[:-1],
+        hook_up_m=closing_places(station, X_base_bin)[:2],
     )
 
 
-BANDS_OUT_M = 0.023
+BANDS_OUT_M = 0.018
 """The hook draws the bands forward by this before it lets them up: so it lifts nothing that stands at the front."""
 
 
