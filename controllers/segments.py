@@ -110,6 +110,10 @@ class Target:
     values: tuple[float, ...]
     max_speed_m_s: float
     """Cap of the speed on the way; for belts the cap of the belt speed."""
+    speed_up_m_s2: float = 0.0
+    """Belts: acceleration while they get faster, so that what they hold does not slip; 0: that of the axis."""
+    slow_down_m_s2: float = 0.0
+    """Belts: the same while they get slower, stops included: what is heavy pushes on when it is stopped."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -374,6 +378,8 @@ def _fill_reference(row: Any, reference: object, group: Group) -> None:
             row["kind"] = 4
             row["target"][:wanted] = reference.values
             row["target_speed"] = reference.max_speed_m_s
+            row["speed_up"] = reference.speed_up_m_s2
+            row["slow_down"] = reference.slow_down_m_s2
         case AxisForce():
             row["kind"] = 5
             row["force_n"] = reference.force_n

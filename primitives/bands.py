@@ -48,19 +48,30 @@ class _BandMotion(Primitive):
             force_limit_n=inf,
         )
 
-    async def _through(self, cell: StowCell, trace: Trace, points: tuple[Point, ...], *, corner_m: float = 0.0) -> None:
+    async def _through(
+        self,
+        cell: StowCell,
+        trace: Trace,
+        points: tuple[Point, ...],
+        *,
+        corner_m: float = 0.0,
+        speed_m_s: float | None = None,
+    ) -> None:
         """Move the hook through points, one axis target after the other; with a corner, past them without a rest."""
         chain, here = [], np.array(_hook(cell))
+        speed_m_s = min(speed_m_s or self.speed_m_s, cell.station.axes.band_x.max_speed_m_s)
         for number, point in enumerate(points):
             travel_m = float(np.abs(np.array(point) - here).max())
             last = number + 1 == len(points)
-            chain.append(self._segment(cell, number, point, travel_m, 0.0 if last else corner_m))
+            chain.append(self._segment(cell, number, point, travel_m, 0.0 if last else corner_m, speed_m_s))
             here = np.array(point)
         cell.bands = Bands.UNKNOWN
         outcome = await trace.run(chain)
         trace.data["peak_axis_force_n"] = max(max(o.max_axis_force[a] for a in _BAND_AXES) for o in outcome.all)
 
-    def _segment(self, cell: StowCell, number: int, point: Point, travel_m: float, corner_m: float) -> Segment:
+    def _segment(
+        self, cell: StowCell, number: int, point: Point, travel_m: float, corner_m: float, speed_m_s: float
+    ) -> Segment:
         near: list[Expr] = []
         for which, goal_m in zip(_BAND_AXES, point, strict=True):
             near += [axis(which).position > goal_m - corner_m, axis(which).position < goal_m + corner_m]
@@ -70,11 +81,11 @@ class _BandMotion(Primitive):
         }
         return Segment(
             name=f"hook to point {number + 1}",
-            band_arm=Target(values=point, max_speed_m_s=self.speed_m_s),
+            band_arm=Target(values=point, max_speed_m_s=speed_m_s),
             limits=motions.limits(cell, cell.station.forces.transfer_n),
             reflexes=reflexes,
             until={"near": reduce(and_, near)} if corner_m > 0.0 else {},
-            timeout_s=motions.axis_timeout_s(travel_m, self.speed_m_s),
+            timeout_s=motions.axis_timeout_s(travel_m, speed_m_s),
         )
 
 
@@ -120,6 +131,7 @@ class CloseBands(_BandMotion):
     clear_x_bin_m: float | None = Field(
         default=None, ge=-0.6, le=0.0, description="After the second point, wait until the mouth is this far out."
     )
+    free_speed_m_s: float = Field(default=0.85, gt=0.0, le=1.0, description="Of each axis, once off the bands.")
     most_pull_n: float = Field(default=10.0, gt=0.0, le=100.0, description="Pull that a free hook feels, at most.")
 
     def check(self, cell: StowCell) -> list[str]:
@@ -132,7 +144,9 @@ class CloseBands(_BandMotion):
             await self._through(cell, trace, points[:2], corner_m=_FIRST_CORNER_M)
             await self._wait_for_the_arm(cell, trace)
             points = points[2:] or points
-        await self._through(cell, trace, points, corner_m=_CORNER_M)
+            await self._through(cell, trace, points, corner_m=_CORNER_M, speed_m_s=self.free_speed_m_s)
+        else:
+            await self._through(cell, trace, points, corner_m=_CORNER_M)
         if self._pull_n(cell) > self.most_pull_n:
             trace.data["hooked_n"] = self._pull_n(cell)
             await self._through(cell, trace, tuple(reversed(self.positions_base_m[:-1])) or self.positions_base_m)

@@ -8,7 +8,7 @@ from pydantic import Field
 from podhand.controllers.conditions import Condition, Expr, axis, ft, slow, time
 from podhand.controllers.outcomes import Outcome
 from podhand.controllers.parameters import LEAVING_PAYLOAD
-from podhand.controllers.segments import AxisForce, Reflex, Segment, Target
+from podhand.controllers.segments import AxisForce, Reflex, Segment
 from podhand.core.exchange import Axis, SlowSignal
 from podhand.core.items import Item, Softness
 from podhand.primitives import motions
@@ -22,11 +22,13 @@ __all__ = ["EjectItem"]
 _GRAVITY_M_S2 = 9.81
 _BACK_SPEED_M_S = 0.15
 _CLEAR, _STALLED, _HARD, _SLIPPED = "clear", "stalled", "met hard", "slipped"
-_MEETS_SHARE, _MEETS_S, _HARD_SHARE = 0.5, 0.05, 0.6
-"""Of the force limit, against the belts' run and in all: the item meets something."""
+_ATTEMPTS = ((1.0, 0.55), (0.35, 0.55), (0.25, 0.7))
+"""Share of the belts' speed, and of the force limit at which the item meets something: slower belts stand sooner."""
+_MEETS_LESS, _MEETS_S = 0.1, 0.05
+"""By this share less, for so long: it does not move on."""
+_BELT_HARD_SHARE = 0.5
+"""Of the force limit: a belt that pushes with this meets something, too."""
 _BACK_OFF_S = 0.25
-_AGAIN_SHARE = 0.5
-"""Of the belts' speed: slower when the item goes once more."""
 _SQUEEZE_MORE = 1.4
 _PUSH_SHARE, _HOLD_MARGIN = 0.22, 1.3
 """Two belts of friction 1 then push with 0.44 of the force limit at most; heavy items need more to stay up."""
@@ -84,9 +86,11 @@ class EjectItem(Primitive):
         item = cell.held.item
         cell.place_item(ItemPlace.MOUTH)
         self._squeeze_lightly(cell)
-        outcome = await self._run_out(cell, trace, self.belt_speed_m_s)
-        if self._may_go_again(cell, outcome):
-            outcome = await self._once_more(cell, trace, outcome)
+        outcome = await self._run_out(cell, trace, *_ATTEMPTS[0])
+        for speed_share, hard_share in _ATTEMPTS[1:]:
+            if not self._may_go_again(cell, outcome):
+                break
+            outcome = await self._once_more(cell, trace, outcome, speed_share, hard_share)
         # An end may hang at the mouth when the belts have lost it: then it is pushed in as well.
         end_hangs = outcome.name != _CLEAR and self._has_lost(cell)
         if outcome.name in (_HARD, _STALLED) and not end_hangs:
@@ -103,13 +107,15 @@ class EjectItem(Primitive):
         soft = cell.held.item.softness is Softness.SOFT
         return outcome.name != _CLEAR and (soft or outcome.name != _SLIPPED or not self._has_lost(cell))
 
-    async def _once_more(self, cell: StowCell, trace: Trace, outcome: Outcome) -> Outcome:
-        trace.data["again"] = 1.0
+    async def _once_more(
+        self, cell: StowCell, trace: Trace, outcome: Outcome, speed_share: float, hard_share: float
+    ) -> Outcome:
+        trace.data["again"] = trace.data.get("again", 0.0) + 1.0
         if outcome.name in (_HARD, _STALLED):
             await self._back_off(cell, trace)
         else:
             self._squeeze_more(cell)
-        return await self._run_out(cell, trace, _AGAIN_SHARE * self.belt_speed_m_s)
+        return await self._run_out(cell, trace, speed_share, hard_share)
 
     async def _push_in(self, cell: StowCell, trace: Trace, item: Item, *, end_hangs: bool) -> None:
         """Push after the item, and let go of it."""
@@ -131,14 +137,18 @@ class EjectItem(Primitive):
             )  # fmt: skip
         await follow.leave()
 
-    async def _run_out(self, cell: StowCell, trace: Trace, speed_m_s: float) -> Outcome:
+    async def _run_out(self, cell: StowCell, trace: Trace, speed_share: float, hard_share: float) -> Outcome:
         """Run the belts until the mouth is clear, the item meets something, or it does not come."""
         assert cell.held is not None
+        speed_m_s = speed_share * self.belt_speed_m_s
         blocked = slow(SlowSignal.MOUTH_BLOCKED)
         patience_s = min(3.0 * cell.held.item.length_m / speed_m_s + 0.5, 0.95 * self.max_time_s)
         limit_n = self.force_limit(cell)
-        hard = (ft.force.norm > _HARD_SHARE * limit_n + self._half_weight_n(cell)).for_(0.004)
-        meets = (ft.force.x < -_MEETS_SHARE * limit_n).for_(_MEETS_S)
+        against = abs(ft.force.x) > hard_share * limit_n
+        for belt in (Axis.BELT_LEFT, Axis.BELT_RIGHT):
+            against = against | (abs(axis(belt).force) > _BELT_HARD_SHARE * limit_n + self._half_weight_n(cell))
+        hard = (against | (ft.force.norm > hard_share * limit_n + self._half_weight_n(cell))).for_(0.004)
+        meets = (ft.force.x < -(hard_share - _MEETS_LESS) * limit_n).for_(_MEETS_S)
         ends: dict[str, Condition | Expr] = {_HARD: hard, _STALLED: meets, _SLIPPED: time > patience_s}
         chain = [
             self._belts(cell, "item comes", speed_m_s, until={"at the mouth": blocked > 0.5, **ends}),
@@ -186,7 +196,7 @@ class EjectItem(Primitive):
         stand = (abs(axis(Axis.BELT_LEFT).speed) < _STAND_M_S) & (time > _STAND_S)
         return Segment(
             name=name,
-            belts=Target(values=(speed_m_s, speed_m_s), max_speed_m_s=cell.station.axes.belts.max_speed_m_s),
+            belts=motions.belts(cell, speed_m_s),
             squeeze=AxisForce(force_n=-cell.held.grip_force_n, max_speed_m_s=0.01),
             X_base_frame=cell.X_base_bin,
             limits=motions.limits(

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from podhand.controllers.conditions import axis, ft, time
-from podhand.controllers.segments import Hold, Segment, Target
+from podhand.controllers.segments import Hold, Segment
 from podhand.core.exchange import Axis
 from podhand.core.items import Item, Softness
 from podhand.core.poses import Pose
@@ -21,7 +21,12 @@ _RESISTS_SHARE = 0.35
 """Of the force limit: what a push may feel; hard things behind a soft one add as much again before the tool stands."""
 _PUSHES = ((0.02, _RESISTS_SHARE), (0.008, 0.5), (0.004, 0.75))
 _LIMP_PUSHES = ((0.04, _RESISTS_SHARE), (0.012, 0.5), (0.004, 0.75))
-"""Speed and share of the limit of the first push and of the next, slower and harder ones."""
+_HEAVY_PUSHES = ((0.008, 0.5), (0.004, 0.75))
+_JAM_PUSHES = ((0.004, _RESISTS_SHARE), (0.002, _RESISTS_SHARE))
+"""Speed and share of the limit of the first push and of the next, slower and harder ones; a hard end at the mouth may
+be wedged between paddles and floor, and force then jumps."""
+_SLIDES_FRICTION, _GRAVITY_M_S2 = 0.5, 9.81
+"""What lies on a floor resists with this share of its weight."""
 _HARDER_M = (0.030, 0.020)
 """The next ones are no longer than this."""
 _LEAVE_END_M = 0.030
@@ -64,6 +69,7 @@ class Follow:
         self._closed_m = least_m if self._limp else max(cell.opening_m - _NARROW_BY_M, least_m)
         fits = item.width_m + 2 * _BESIDE_M >= 2.0 * cell.station.tool.half_width_m(least_m)
         self._in_m = rules.in_m if self._limp and fits else 0.0
+        self._heavy = _SLIDES_FRICTION * item.mass_kg * _GRAVITY_M_S2 > _RESISTS_SHARE * rules.force_limit_n
         self._jams = False
 
     async def run(self, *, end_hangs: bool) -> bool:
@@ -101,14 +107,20 @@ class Follow:
     async def _push(self, way_m: float) -> None:
         """Push on until something resists, then slower and harder."""
         begin, aside_m = self._cell.session.state.X_base_tool_cmd, self._aside_m()
-        pushes = _LIMP_PUSHES if self._limp and not self._jams else _PUSHES
-        for (speed_m_s, share), most_m in zip(pushes, (way_m, *_HARDER_M), strict=True):
+        for (speed_m_s, share), most_m in zip(self._pushes(), (way_m, *_HARDER_M), strict=False):
             left_m = min(way_m - self._from(begin), most_m)
             if left_m < 0.001 or not await self._along(
                 left_m, "push after the item", speed_m_s, share, aside_m=aside_m
             ):
                 return
             aside_m = 0.0
+
+    def _pushes(self) -> tuple[tuple[float, float], ...]:
+        if self._jams and self._item.softness is not Softness.SOFT:
+            return _JAM_PUSHES
+        if self._limp and not self._jams:
+            return _LIMP_PUSHES
+        return _HEAVY_PUSHES if self._heavy else _PUSHES
 
     def _aside_m(self) -> float:
         """Return the way along the bin's y that keeps the tool off the bands' ends beside a wall.
@@ -163,12 +175,11 @@ class Follow:
         ``aside_m`` goes along the bin's y as well. ``let_go`` runs the belts against it: soft ends do not come along.
         """
         cell, limit_n = self._cell, self._rules.force_limit_n
-        top_m_s = cell.station.axes.belts.max_speed_m_s
         X = cell.session.state.X_base_tool_cmd
         X[:3, 3] += way_m * X[:3, 0]
         if aside_m != 0.0:
             X[:3, 3] += aside_m * cell.bin_axis_in_base(1)
-        out_m_s = min(_STAY_FACTOR * speed_m_s, top_m_s)
+        out_m_s = min(_STAY_FACTOR * speed_m_s, cell.station.axes.belts.max_speed_m_s)
         blade_out = cell.blade_m > BLADE_IN_M
         return await motions.move_line(
             self._trace, X, name=name, speed_m_s=speed_m_s, force_n=limit_n, accept=("resisted", "held up"),
@@ -178,5 +189,5 @@ class Follow:
             },
             contact_stiffness_n_m=2000.0,
             blade=motions.target(cell, Axis.BLADE, cell.blade_m - way_m, speed_m_s) if blade_out else None,
-            squeeze=Hold(), belts=Target(values=(out_m_s, out_m_s), max_speed_m_s=top_m_s) if let_go else None,
+            squeeze=Hold(), belts=motions.belts(cell, out_m_s) if let_go else None,
         )  # fmt: skip

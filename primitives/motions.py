@@ -40,6 +40,10 @@ _TRANSFER_SPEED_SHARE = 0.75
 """Of the tool speed at which the last-stage limiter steps in; it looks ahead to the end of a stop."""
 _TURN_RAD_S = 6.0
 _LINE_ACCELERATION_M_S2 = 1.5
+_BELTS_INERTIA_N = 6.0
+"""What the inertia of a held item adds to the force that is felt."""
+_BELTS_ACCELERATION_M_S2 = 6.0
+"""At most when they start, at least when they stop; with gravity 1.2 times the weight: less than any grip bears."""
 _ASIDE_DAMPING_N_S_M, _ASIDE_STIFFNESS_N_M = 250.0, 600.0
 """A few newtons give a few millimetres; an error of the tare gives less than one."""
 
@@ -69,6 +73,21 @@ def limits(
         contact_stiffness_n_m=contact_stiffness_n_m,
         force_n=component_n,
         axis_force=axis_force or {},
+    )
+
+
+def belts(cell: StowCell, speed_m_s: float) -> Target:
+    """Return both belts running at a speed (m/s, positive pushes out).
+
+    They start so that a held item does not slip, and change speed as fast as its mass allows: the sensor feels that.
+    """
+    block, mass_kg = cell.station.axes.belts, cell.held.mass_kg if cell.held else 0.0
+    by_mass_m_s2 = min(_BELTS_INERTIA_N / mass_kg if mass_kg > 0.0 else inf, block.max_acceleration_m_s2)
+    return Target(
+        values=(speed_m_s, speed_m_s),
+        max_speed_m_s=block.max_speed_m_s,
+        speed_up_m_s2=min(by_mass_m_s2, _BELTS_ACCELERATION_M_S2),
+        slow_down_m_s2=max(by_mass_m_s2, min(_BELTS_ACCELERATION_M_S2, block.max_acceleration_m_s2)),
     )
 
 

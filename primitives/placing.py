@@ -6,7 +6,7 @@ import numpy as np
 from pydantic import Field
 
 from podhand.controllers.conditions import Condition, Expr, ft, slow, time
-from podhand.controllers.segments import Reflex, Segment, Target
+from podhand.controllers.segments import Reflex, Segment
 from podhand.core.exchange import SlowSignal
 from podhand.core.poses import Pose, rotation_vector
 from podhand.primitives import motions
@@ -99,7 +99,7 @@ class Stack(Primitive):
     def _belts(self, cell: StowCell, name: str, speed_m_s: float, until: dict[str, Condition | Expr]) -> Segment:
         return Segment(
             name=name,
-            belts=Target(values=(speed_m_s, speed_m_s), max_speed_m_s=cell.station.axes.belts.max_speed_m_s),
+            belts=motions.belts(cell, speed_m_s),
             squeeze=motions.grip(cell),
             limits=motions.limits(cell, self.force_limit(cell), speed_m_s=0.1, contact_stiffness_n_m=500.0),
             until=until,

@@ -155,7 +155,7 @@ class ReceiveItem(Primitive):
         set_payloads(cell, item.mass_kg, np.array([-item.length_m / 2, 0.0, 0.0]))
         limit_n = self.force_limit(cell) + 2.0 * weight_n
         heavy = await motions.move_line(
-            trace, X_lift, name="lift", speed_m_s=min(self.speed_m_s, 0.20), force_n=limit_n,
+            trace, X_lift, name="lift", speed_m_s=self.speed_m_s, force_n=limit_n,
             contact_stiffness_n_m=0.0, payload=LEAVING_PAYLOAD, accept=("too heavy",),
             until={"too heavy": (ft.force.norm > 0.7 * limit_n).for_(0.02)},
         )  # fmt: skip

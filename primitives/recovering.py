@@ -10,7 +10,7 @@ from pydantic import Field
 
 from podhand.controllers.conditions import axis, ft, slow, time, tool
 from podhand.controllers.outcomes import FtFault
-from podhand.controllers.segments import Reflex, Segment, Target, Twist
+from podhand.controllers.segments import Reflex, Segment, Twist
 from podhand.core.errors import PlanningError, StateError
 from podhand.core.exchange import Axis, SlowSignal
 from podhand.core.items import Item, Shape
@@ -283,7 +283,7 @@ class _Recovery:
         meets = ft.force.norm > 0.6 * limit_n
         segment = Segment(
             name="item back",
-            belts=Target(values=(-_TAKE_IN_M_S,) * 2, max_speed_m_s=cell.station.axes.belts.max_speed_m_s),
+            belts=motions.belts(cell, -_TAKE_IN_M_S),
             squeeze=motions.grip(cell),
             limits=motions.limits(cell, limit_n, contact_stiffness_n_m=500.0),
             until={"inside": (blocked < 0.5).for_(0.03), "it meets something": meets.for_(0.004)},

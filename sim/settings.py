@@ -56,7 +56,7 @@ class DriveSettings:
     blade_max_force_n: float = 40.0
     band_arm_stiffness_n_m: float = 4.0e4
     band_arm_max_force_n: float = 120.0
-    belt_max_acceleration_m_s2: float = 8.0
+    belt_max_acceleration_m_s2: float = 30.0
 
 
 @dataclass(frozen=True, kw_only=True)

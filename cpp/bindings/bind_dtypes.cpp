@@ -14,8 +14,8 @@ void bind_dtypes(py::module_& module) {
   PYBIND11_NUMPY_DTYPE(Node, op, signal, index, absolute, reserved, value, hysteresis);
   PYBIND11_NUMPY_DTYPE(Condition, nodes, debounce_s, node_count, code);
   PYBIND11_NUMPY_DTYPE(Phase, t0_s, p, v, a, j);
-  PYBIND11_NUMPY_DTYPE(Reference, kind, dof, target, target_speed, force_n, twist, X_base_start, X_base_goal,
-                       duration_s, phase_count, phases);
+  PYBIND11_NUMPY_DTYPE(Reference, kind, dof, target, target_speed, speed_up, slow_down, force_n, twist, X_base_start,
+                       X_base_goal, duration_s, phase_count, phases);
   PYBIND11_NUMPY_DTYPE(AxisLaw, law, mass, damping, stiffness, force, max_speed);
   PYBIND11_NUMPY_DTYPE(Limits, force_n, force_norm_n, torque_norm_n_m, speed_m_s, acceleration_m_s2, jerk_m_s3,
                        angular_speed_rad_s, contact_stiffness_n_m, axis_force, damping_n_s_m);

@@ -20,6 +20,15 @@ constexpr double kBrakePerS = 50.0;
 constexpr double kFastJerkTimeS = 0.010;
 constexpr double kLeastForceN = 1.0;
 
+/// What an axis may do towards a speed; belts that hold something heavy may do less.
+double acceleration(const Reference& reference, const AxisConfig& limits, int axis, double wanted,
+                    double speed) noexcept {
+  if (!is_belt(axis)) return limits.max_acceleration;
+  const bool faster = wanted * speed >= 0.0 && std::fabs(wanted) > std::fabs(speed);
+  const double own = faster ? reference.speed_up : reference.slow_down;
+  return own > 0.0 ? std::min(own, limits.max_acceleration) : limits.max_acceleration;
+}
+
 }  // namespace
 
 bool GroupMotion::start(const Segment& segment, int group, const Tick& tick, double& mismatch) noexcept {
@@ -127,7 +136,8 @@ void GroupMotion::step(const Segment& segment, const Tick& tick) noexcept {
   for (int i = 0; i < span.count; ++i) {
     const int axis = span.first + i;
     const AxisConfig& limits = tick.config.axis[axis];
-    ramp_[i].step(target_speed(segment, tick, i), limits.max_acceleration, limits.max_jerk, tick.dt_s);
+    const double wanted = target_speed(segment, tick, i);
+    ramp_[i].step(wanted, acceleration(reference, limits, axis, wanted, ramp_[i].speed), limits.max_jerk, tick.dt_s);
     arrived = arrived && std::fabs(reference.target[i] - tick.command[axis]) < kArrivedM &&
               std::fabs(ramp_[i].speed) < kArrivedMS;
   }
@@ -145,7 +155,8 @@ void GroupMotion::step_stop(const Segment& segment, const Tick& tick) noexcept {
     const AxisConfig& limits = tick.config.axis[span.first + i];
     const double jerk =
         fast_stop_ ? std::max(limits.max_jerk, limits.max_acceleration / kFastJerkTimeS) : limits.max_jerk;
-    ramp_[i].step(0.0, limits.max_acceleration, jerk, tick.dt_s);
+    const double most = acceleration(segment.reference[group_], limits, span.first + i, 0.0, ramp_[i].speed);
+    ramp_[i].step(0.0, most, jerk, tick.dt_s);
     give_way(segment, tick, i);
   }
 }

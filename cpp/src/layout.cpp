@@ -44,8 +44,9 @@ std::uint64_t layout_hash() noexcept {
         sizeof(Condition));
   h.add(AT(Phase, t0_s), AT(Phase, p), AT(Phase, v), AT(Phase, a), AT(Phase, j), sizeof(Phase));
   h.add(AT(Reference, kind), AT(Reference, dof), AT(Reference, target), AT(Reference, target_speed),
-        AT(Reference, force_n), AT(Reference, twist), AT(Reference, X_base_start), AT(Reference, X_base_goal),
-        AT(Reference, duration_s), AT(Reference, phase_count), AT(Reference, phases), sizeof(Reference));
+        AT(Reference, speed_up), AT(Reference, slow_down), AT(Reference, force_n), AT(Reference, twist),
+        AT(Reference, X_base_start), AT(Reference, X_base_goal), AT(Reference, duration_s), AT(Reference, phase_count),
+        AT(Reference, phases), sizeof(Reference));
   h.add(AT(AxisLaw, law), AT(AxisLaw, mass), AT(AxisLaw, damping), AT(AxisLaw, stiffness), AT(AxisLaw, force),
         AT(AxisLaw, max_speed), sizeof(AxisLaw));
   h.add(AT(Limits, force_n), AT(Limits, force_norm_n), AT(Limits, torque_norm_n_m), AT(Limits, speed_m_s),

@@ -225,6 +225,8 @@ void judge_group_reference(Judge& judge, const KernelConfig& config, const Segme
     judge.must("axis group: the station has no such axis (value is the axis)", axis.present, span.first + i);
     if (reference.kind == RefKind::kTarget && group == kGroupBelts) {
       judge.within("belts: speed", reference.target[i], -axis.max_speed, axis.max_speed);
+      judge.within("belts: speed_up", reference.speed_up, 0.0, axis.max_acceleration);
+      judge.within("belts: slow_down", reference.slow_down, 0.0, axis.max_acceleration);
     } else if (reference.kind == RefKind::kTarget || reference.kind == RefKind::kForce) {
       judge.positive("axis group: target_speed", reference.target_speed, axis.max_speed);
     }

@@ -44,6 +44,31 @@ void targets_are_reached_within_limits() {
   CHECK(rig.out.command[kBeltLeft] == 0.0 && rig.out.command[kBeltRight] == 0.0);
 }
 
+/// Belts that hold something heavy start and stop more slowly than the axis could: the sensor feels what that takes.
+void belts_change_speed_as_fast_as_asked() {
+  Rig rig;
+  auto s = segment();
+  s->reference[kGroupBelts].kind = RefKind::kTarget;
+  s->reference[kGroupBelts].target[0] = s->reference[kGroupBelts].target[1] = 0.3;
+  s->reference[kGroupBelts].speed_up = 1.0;
+  s->reference[kGroupBelts].slow_down = 2.0;
+  s->until[0] = compare(Op::kGreater, Signal::kTime, 0, 0.6);
+  rig.submit(*s);
+  double before = 0.0, up = 0.0, down = 0.0, fastest = 0.0;
+  for (int tick = 0; tick < 1200; ++tick) {
+    rig.step();
+    const double now = rig.out.command[kBeltLeft];
+    up = std::max(up, (now - before) / 1e-3);
+    down = std::max(down, (before - now) / 1e-3);
+    fastest = std::max(fastest, now);
+    before = now;
+  }
+  CHECK_NEAR(fastest, 0.3, 1e-9);
+  CHECK_NEAR(up, 1.0, 1e-6);
+  CHECK_NEAR(down, 2.0, 1e-6);
+  CHECK(before == 0.0);
+}
+
 void path_ends_on_its_goal() {
   Rig rig;
   auto s = segment();
@@ -323,6 +348,7 @@ void same_inputs_give_the_same_bits() {
 int main() {
   hold_ends_by_until_and_does_not_move();
   targets_are_reached_within_limits();
+  belts_change_speed_as_fast_as_asked();
   path_ends_on_its_goal();
   profile_follows_its_phases();
   band_arm_runs_beside_the_arm();

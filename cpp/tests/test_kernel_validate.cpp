@@ -122,6 +122,10 @@ void references() {
     s.reference[kGroupBelts].kind = RefKind::kTarget;
     s.reference[kGroupBelts].target[1] = 3;
   });
+  refuses("slow_down", [](Segment& s) {
+    s.reference[kGroupBelts].kind = RefKind::kTarget;
+    s.reference[kGroupBelts].slow_down = -1;
+  });
   refuses(
       "do not meet",
       [](Segment& s) {

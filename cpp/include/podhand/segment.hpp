@@ -81,6 +81,8 @@ struct Reference {
   std::uint8_t reserved[6]{};
   double target[3]{};         ///< kTarget: per axis of the group [m or m/s]
   double target_speed{};      ///< kTarget, kForce: speed cap [m/s], > 0; belts: unused
+  double speed_up{};          ///< belts: acceleration while they get faster [m/s^2]; 0: that of the axis
+  double slow_down{};         ///< belts: the same while they get slower, stops included
   double force_n{};           ///< kForce: force of the drive, positive in the axis' direction [N]; the speed is
                               ///< target_speed x (force_n - drive force) / |force_n|, at most target_speed
   double twist[6]{};          ///< kTwist [m/s, rad/s]
