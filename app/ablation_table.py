@@ -1,4 +1,4 @@
-"""``podhand evaluate ablations``: what each part is worth, in the same worlds, with paired statistics."""
+"""``podhand evaluate ablations``: what each part is or would be worth, in the same worlds, with paired statistics."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from rich.table import Table
 
-from podhand.app.ablations import PARTS, Ablation
+from podhand.app.ablations import EXTRAS, PARTS, Ablation
 from podhand.app.campaign import EvaluateJob, code_sha256, is_campaign
 from podhand.app.choices import Eject, WorldKind
 from podhand.app.evaluate import run_campaign
@@ -24,8 +24,8 @@ ABLATIONS_SCHEMA: Final = "podhand-ablations-1"
 WHOLE: Final = "whole"
 LIMITS: Final = "limits"
 SIGNIFICANT: Final = 0.05
-ROWS: Final = (*PARTS, Eject.DROP_PUSH.value, LIMITS)
-"""What is compared with the whole system: a part left out, another way to eject, no force limits."""
+ROWS: Final = (*PARTS, *EXTRAS, Eject.DROP_PUSH.value, LIMITS)
+"""What is compared with the whole system: a part left out, a move added, another way to eject, no force limits."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,6 +62,7 @@ class AblationsJob:
             world=self.world,
             ablation=Ablation(
                 without=(row,) if row in PARTS else (),
+                extra=(row,) if row in EXTRAS else (),
                 eject=Eject.DROP_PUSH if row == Eject.DROP_PUSH.value else Eject.BELTS,
             ),
         )
@@ -99,7 +100,14 @@ def run_ablations_job(job: AblationsJob) -> dict[str, Any]:
 def _run_row(job: AblationsJob, row: str, path: Path, code: str) -> Campaign:
     if code_sha256() != code:
         raise ConfigError(f"{path} - the code changed between two rows, so they cannot be compared; begin anew")
-    return run_campaign(job.campaign(row), path / row, label=f"without {row}")
+    return run_campaign(job.campaign(row), path / row, label=_label(row))
+
+
+def _label(row: str) -> str:
+    ways = {Eject.DROP_PUSH.value: f"ejects by {row}", LIMITS: "no force limits"} | {
+        name: f"with {name}" for name in EXTRAS
+    }
+    return ways.get(row, f"without {row}")
 
 
 def compare(whole: Campaign, others: Mapping[str, Campaign]) -> dict[str, Any]:
@@ -121,14 +129,14 @@ def compare(whole: Campaign, others: Mapping[str, Campaign]) -> dict[str, Any]:
 
 
 def verdict(row: Mapping[str, Any]) -> str:
-    """Say what a part is worth, as far as the paired tests can tell."""
-    found = []
+    """Say what the row's difference is worth, as far as the paired tests can tell."""
     success, defects = row["paired_success"], row["paired_defect"]
+    found = []
     if success["holm_p"] < SIGNIFICANT:
-        found.append("helps: fewer successes without" if success["difference"] < 0 else "harms: more successes without")
+        found.append("fewer successes" if success["difference"] < 0 else "more successes")
     if defects["holm_p"] < SIGNIFICANT:
-        found.append("helps: more defects without" if defects["difference"] > 0 else "harms: fewer defects without")
-    return "; ".join(found) or "no difference seen"
+        found.append("more defects" if defects["difference"] > 0 else "fewer defects")
+    return ", ".join(found) or "no difference seen"
 
 
 def markdown(document: Mapping[str, Any]) -> str:
@@ -148,8 +156,8 @@ def _defect(result: EpisodeResult) -> bool:
 
 
 _TESTS: Final = {"paired_success": _success, "paired_defect": _defect}
-_HEAD: Final = ("without", "success %", "difference", "worlds −/+", "p", "of accepted %", "defects %", "peak N",
-                "cycle s", "what it is worth")  # fmt: skip
+_HEAD: Final = ("system", "success %", "difference", "worlds −/+", "p", "of accepted %", "defects %", "peak N",
+                "cycle s", "verdict")  # fmt: skip
 _ON_A_TERMINAL: Final = (0, 1, 2, 4, 6, 8, 9)
 _LEGEND: Final = (
     "success: of attempts. difference: points, paired. Brackets: 95 % intervals, Wilson for rates, Newcombe for paired "
@@ -197,7 +205,7 @@ def _cells(row: Mapping[str, Any], *, digits: int) -> list[str]:
             f"{success['holm_p']:.3f}",
         ]
     return [
-        "nothing" if success is None else row["name"],
+        row["name"] if success is None else _label(row["name"]),
         _rate(summary, "success_rate", digits),
         *paired,
         _rate(summary, "success_rate_of_accepted", digits),

@@ -1,38 +1,43 @@
-"""What can be left out of a stow, to measure what it is worth."""
+"""What can be left out of a stow, or added to it, to measure what it is worth."""
 
 from dataclasses import dataclass
 from typing import Final
 
 from podhand.app.choices import Eject
 from podhand.core.errors import ConfigError
-from podhand.planning.affordances import SPACE_MAKERS, StowRules
+from podhand.planning.affordances import SPACE_MAKERS, USUAL_MOVES, StowRules
 
-PARTS: Final = ("sweep", "flip_up", "stack", "slot", "registration", "feeling")
+PARTS: Final = ("sweep", "stack", "registration", "feeling")
 """Everything that ``--without`` takes."""
+EXTRAS: Final = tuple(sorted(SPACE_MAKERS - USUAL_MOVES))
+"""Everything that ``--with`` takes: moves that a stow does not try by itself."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Ablation:
-    """A stow without some of its parts, or with another way to eject. Plain data: it travels to worker processes.
+    """A stow without some parts, with more moves, or with another way to eject. Plain data: workers get it.
 
     Raises:
         ConfigError: a part that does not exist.
     """
 
     without: tuple[str, ...] = ()
+    extra: tuple[str, ...] = ()
     eject: Eject = Eject.BELTS
 
     def __post_init__(self) -> None:
         """Check and sort the names."""
-        for name in self.without:
-            if name not in PARTS:
-                raise ConfigError(f"--without must be one of {', '.join(PARTS)} (got {name!r})")
-        object.__setattr__(self, "without", tuple(sorted(set(self.without))))
+        for option, given, known in (("without", self.without, PARTS), ("extra", self.extra, EXTRAS)):
+            for name in given:
+                if name not in known:
+                    flag = "--with" if option == "extra" else "--without"
+                    raise ConfigError(f"{flag} must be one of {', '.join(known)} (got {name!r})")
+            object.__setattr__(self, option, tuple(sorted(set(given))))
 
     def rules(self) -> StowRules:
         """Return the planner's rules."""
         return StowRules(
-            moves=SPACE_MAKERS - set(self.without),
+            moves=(USUAL_MOVES | set(self.extra)) - set(self.without),
             eject=self.eject.value,
             feeling="feeling" not in self.without,
         )
@@ -44,8 +49,8 @@ class Ablation:
 
     @property
     def label(self) -> str:
-        """Say what differs from a whole stow, e.g. "without sweep"; empty when nothing does."""
-        parts = [f"without {name}" for name in self.without]
+        """Say what differs from a usual stow, e.g. "without sweep"; empty when nothing does."""
+        parts = [f"without {name}" for name in self.without] + [f"with {name}" for name in self.extra]
         return ", ".join(parts + ([] if self.eject is Eject.BELTS else [f"ejects by {self.eject.value}"]))
 
 

@@ -67,6 +67,7 @@ class EvaluateJob:
         words += [f"--items {self.items}"] if self.items else []
         words += [f"--world {self.world}"] if self.world is not WorldKind.STANDARD else []
         words += [f"--without {name}" for name in self.ablation.without]
+        words += [f"--with {name}" for name in self.ablation.extra]
         words += [f"--eject {self.ablation.eject}"] if self.ablation.eject is not Eject.BELTS else []
         return " ".join(words)
 
@@ -82,6 +83,7 @@ def configuration(job: EvaluateJob) -> dict[str, Any]:
         "seed": job.seed,
         "world": job.world.value,
         "without": list(job.ablation.without),
+        "with": list(job.ablation.extra),
         "eject": job.ablation.eject.value,
         "station": station.name,
         "station_sha256": _sha256(dump_station(station)),
@@ -145,7 +147,9 @@ def read_campaign(path: Path) -> tuple[EvaluateJob, dict[str, Any]]:
                 keep=Keep(job["keep"]),
                 seed=found["seed"],
                 world=WorldKind(found["world"]),
-                ablation=Ablation(without=tuple(found["without"]), eject=Eject(found["eject"])),
+                ablation=Ablation(
+                    without=tuple(found["without"]), extra=tuple(found["with"]), eject=Eject(found["eject"])
+                ),
                 out=path,
             ),
             found,

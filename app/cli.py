@@ -1,13 +1,16 @@
 """The command line of podhand. The heavy rooms are imported by the commands that need them."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 import podhand
 from podhand.app.choices import Eject, HostKind, Keep, WorldKind
 from podhand.app.shell import LogLevel, configure_logging, given_options, reports_errors
+
+if TYPE_CHECKING:
+    from podhand.app.ablations import Ablation
 
 app = typer.Typer(
     name="podhand",
@@ -61,7 +64,15 @@ WithoutOption = Annotated[
     typer.Option(
         "--without",
         metavar="NAME",
-        help="Leave a part out: sweep, flip_up, stack, slot, registration or feeling. May be repeated.",
+        help="Leave a part out: sweep, stack, registration or feeling. May be repeated.",
+    ),
+]
+WithOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--with",
+        metavar="NAME",
+        help="Let it try a move that made no difference in the standard world: flip_up or slot. May be repeated.",
     ),
 ]
 EjectOption = Annotated[Eject, typer.Option("--eject", help="How the item leaves the paddles.")]
@@ -75,6 +86,12 @@ OutOption = Annotated[
 def main() -> None:
     """Run the command line; the console script ``podhand``."""
     app()
+
+
+def _ablation(without: list[str] | None, extra: list[str] | None, eject: Eject) -> "Ablation":
+    from podhand.app.ablations import Ablation
+
+    return Ablation(without=tuple(without or ()), extra=tuple(extra or ()), eject=eject)
 
 
 def _version(wanted: bool) -> None:
@@ -109,6 +126,7 @@ def stow(
     first: FirstOption = 0,
     world: WorldOption = WorldKind.STANDARD,
     without: WithoutOption = None,
+    extra: WithOption = None,
     eject: EjectOption = Eject.BELTS,
     out: OutOption = None,
     json_file: JsonOption = None,
@@ -126,12 +144,11 @@ def stow(
 
         podhand stow --view                               in the browser, on this machine only
     """
-    from podhand.app.ablations import Ablation
     from podhand.app.stow import StowJob, run_stow_job
 
     run_stow_job(
         StowJob(station=station, items=items, count=count, seed=seed, first=first, out=out, json_target=json_file,
-                view=view, world=world, ablation=Ablation(without=tuple(without or ()), eject=eject), host=host)
+                view=view, world=world, ablation=_ablation(without, extra, eject), host=host)
     )  # fmt: skip
 
 
@@ -146,6 +163,7 @@ def evaluate_stow(
     first: FirstOption = 0,
     world: WorldOption = WorldKind.STANDARD,
     without: WithoutOption = None,
+    extra: WithOption = None,
     eject: EjectOption = Eject.BELTS,
     jobs: JobsOption = 0,
     out: OutOption = None,
@@ -168,13 +186,12 @@ def evaluate_stow(
 
         podhand evaluate stow --episodes 20 --without sweep --jobs 2 --json - | jq .summary
     """
-    from podhand.app.ablations import Ablation
     from podhand.app.campaign import EvaluateJob, continued
     from podhand.app.evaluate import run_evaluate_job
 
     job = EvaluateJob(station=station, items=items, episodes=episodes, seed=seed, first=first, jobs=jobs, out=out,
                       keep=keep, json_target=json_file, world=world,
-                      ablation=Ablation(without=tuple(without or ()), eject=eject))  # fmt: skip
+                      ablation=_ablation(without, extra, eject))  # fmt: skip
     if resume is not None:
         if out is not None:
             raise typer.BadParameter("give --resume FOLDER or --out DIR, not both", param_hint="--resume")

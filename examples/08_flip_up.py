@@ -73,7 +73,7 @@ def main() -> int:
     without = stow_in_scene(station, planner, world, rules=StowRules(moves=SPACE_MAKERS - {"flip_up"}))
     print(f"Without flip_up: refused: {without.thought.refusal}.")
     pictures = Pictures()
-    stow = stow_in_scene(station, planner, world, watch=pictures)
+    stow = stow_in_scene(station, planner, world, rules=StowRules(moves=SPACE_MAKERS), watch=pictures)
     plan = stow.thought.plan
     if plan is None or stow.run is None or stow.score is None:
         print(f"With it: refused: {stow.thought.refusal}.")

@@ -41,7 +41,7 @@ def main() -> int:
 
     without = stow_in_scene(station, planner, world, rules=StowRules(moves=SPACE_MAKERS - {"stack"}))
     print(f"Without stack: refused: {without.thought.refusal}.")
-    stow = stow_in_scene(station, planner, world)
+    stow = stow_in_scene(station, planner, world, rules=StowRules(moves=SPACE_MAKERS))
     plan = stow.thought.plan
     if plan is None or stow.run is None or stow.score is None:
         print(f"With it: refused: {stow.thought.refusal}.")

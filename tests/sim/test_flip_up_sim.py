@@ -20,6 +20,7 @@ from podhand.sim.world import ContentItem, World
 
 STATION = load_station("sim-stow")
 PLANNER = make_planner(STATION)
+ALL_MOVES = StowRules(moves=SPACE_MAKERS)
 LIMIT_N = STATION.forces.sweep_n
 CARTON = (0.24, 0.14, 0.045)
 
@@ -60,7 +61,7 @@ def seen(world: World) -> BinModel:
     return estimate_bin(frames, workcell.X_world_bin_nominal, STATION.pod.bin_size_m)
 
 
-def stow(world: World, rules: StowRules | None = None) -> SceneStow:
+def stow(world: World, rules: StowRules = ALL_MOVES) -> SceneStow:
     return stow_in_scene(STATION, PLANNER, world, rules=rules)
 
 

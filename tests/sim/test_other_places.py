@@ -8,13 +8,14 @@ from podhand.app.scene import SceneStow, stow_in_scene
 from podhand.core.items import Item, Shape
 from podhand.core.poses import pose, rotation_rpy
 from podhand.core.station import load_station
-from podhand.planning.affordances import StowRules
+from podhand.planning.affordances import SPACE_MAKERS, StowRules
 from podhand.planning.stow import StowKind
 from podhand.planning.thinking import make_planner
 from podhand.sim.world import ContentItem, World
 
 STATION = load_station("sim-stow")
 PLANNER = make_planner(STATION)
+ALL_MOVES = StowRules(moves=SPACE_MAKERS)
 pytestmark = pytest.mark.slow
 
 
@@ -55,7 +56,7 @@ def leaning() -> list[ContentItem]:
     return [*contents, box("block", y + 0.004, (0.33, 0.143 - y, 0.20), mass_kg=1.5)]
 
 
-def stow(item: Item, contents: list[ContentItem], seed: int, rules: StowRules | None = None) -> SceneStow:
+def stow(item: Item, contents: list[ContentItem], seed: int, rules: StowRules = ALL_MOVES) -> SceneStow:
     return stow_in_scene(STATION, PLANNER, World.scene(item, contents, seed=seed), rules=rules)
 
 

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from podhand.app import ablation_table, evaluate
 from podhand.app import campaign as campaign_module
 from podhand.app.ablation_table import ROWS, compare
-from podhand.app.ablations import PARTS, Ablation
+from podhand.app.ablations import EXTRAS, PARTS, Ablation
 from podhand.app.choices import Eject
 from podhand.app.cli import app
 from podhand.app.episode import Episode, EpisodeJob
@@ -42,15 +42,19 @@ def test_an_ablation_says_what_planner_and_perception_may_use() -> None:
     assert Ablation().rules() == StowRules()
     assert (Ablation().register, Ablation().label) == (True, "")
     rules = Ablation(without=("stack", "sweep"), eject=Eject.DROP_PUSH).rules()
-    assert (rules.moves, rules.eject, rules.feeling) == (SPACE_MAKERS - {"stack", "sweep"}, "drop_push", True)
+    assert (rules.moves, rules.eject, rules.feeling) == (frozenset(), "drop_push", True)
+    assert Ablation(extra=("slot", "flip_up")).rules().moves == SPACE_MAKERS
+    assert Ablation(extra=("slot",)).label == "with slot"
     assert not Ablation(without=("feeling",)).rules().feeling
     assert not Ablation(without=("registration",)).register
     assert Ablation(without=("stack", "stack"), eject=Eject.DROP_PUSH).label == "without stack, ejects by drop_push"
 
 
 def test_an_unknown_part_is_refused_with_those_that_exist() -> None:
-    with pytest.raises(ConfigError, match="sweep, flip_up, stack, slot, registration, feeling"):
+    with pytest.raises(ConfigError, match="--without must be one of sweep, stack, registration, feeling"):
         Ablation(without=("blade",))
+    with pytest.raises(ConfigError, match="--with must be one of flip_up, slot"):
+        Ablation(extra=("sweep",))
 
 
 def test_pairs_are_matched_by_world_not_by_place() -> None:
@@ -98,7 +102,7 @@ def test_the_table_marks_what_helps_and_what_makes_no_difference() -> None:
         "rows"
     ]
     assert [row["name"] for row in rows] == ["whole", "sweep", "slot"]
-    assert rows[1]["verdict"] == "helps: fewer successes without; helps: more defects without"
+    assert rows[1]["verdict"] == "fewer successes, more defects"
     assert rows[1]["paired_success"]["difference"] == pytest.approx(-1 / 3)
     assert (rows[2]["verdict"], rows[2]["paired_success"]["mcnemar_p"]) == ("no difference seen", 1.0)
 
@@ -134,10 +138,11 @@ def test_the_command_runs_every_row_in_the_same_worlds_and_goes_on(episodes: lis
     for name, jobs in zip(ROWS, others, strict=True):
         assert [(job.seed, job.index) for job in jobs] == [(job.seed, job.index) for job in whole]
         assert {job.ablation.without for job in jobs} == {(name,) if name in PARTS else ()}
+        assert {job.ablation.extra for job in jobs} == {(name,) if name in EXTRAS else ()}
         assert {job.station for job in jobs} == {"sim-unlimited" if name == "limits" else "sim-stow"}
         assert {job.ablation.eject.value for job in jobs} == {"drop_push" if name == "drop_push" else "belts"}
     assert verify_run(out).complete
-    assert "| sweep | 66.7" in (out / "ablations.md").read_text()
+    assert "| without sweep | 66.7" in (out / "ablations.md").read_text()
     count = len(episodes)
     assert CliRunner().invoke(app, [*command, "--episodes", "9"]).exit_code == ExitCode.DONE
     assert len(episodes) == count, "finished rows are not run again"

@@ -200,7 +200,7 @@ def test_a_leaning_gap_takes_a_leaning_item(lean_deg: float, seed: int) -> None:
 def test_an_item_that_is_too_high_goes_in_tilted() -> None:
     held = item(0.02, 0.16, 0.252)
     assert isinstance(decide([], held, rules=TOPS), Refusal)
-    plan = decide([], held)
+    plan = decide([], held, rules=SLANTS)
     assert isinstance(plan, StowPlan)
     assert plan.kind is StowKind.SLOT
     assert plan.item_place_m[1][2] + StowRules.item_bottom_m < SIZE_M[2]
