@@ -28,6 +28,8 @@ _MEETS_LESS, _MEETS_S = 0.1, 0.05
 """By this share less, for so long: it does not move on."""
 _BELT_HARD_SHARE = 0.5
 """Of the force limit: a belt that pushes with this meets something, too."""
+_MOMENTUM_N_S = 0.25
+"""Heavier items go more slowly: what stops them is felt by the tool as well."""
 _BACK_OFF_S = 0.25
 _SQUEEZE_MORE = 1.4
 _PUSH_SHARE, _HOLD_MARGIN = 0.22, 1.3
@@ -140,7 +142,7 @@ class EjectItem(Primitive):
     async def _run_out(self, cell: StowCell, trace: Trace, speed_share: float, hard_share: float) -> Outcome:
         """Run the belts until the mouth is clear, the item meets something, or it does not come."""
         assert cell.held is not None
-        speed_m_s = speed_share * self.belt_speed_m_s
+        speed_m_s = speed_share * self._speed_m_s(cell)
         blocked = slow(SlowSignal.MOUTH_BLOCKED)
         patience_s = min(3.0 * cell.held.item.length_m / speed_m_s + 0.5, 0.95 * self.max_time_s)
         limit_n = self.force_limit(cell)
@@ -183,6 +185,10 @@ class EjectItem(Primitive):
         share = _SOFT_END_SHARE if item.softness is Softness.SOFT else _END_SHARE
         narrow = cell.opening_m < share * item.width_m
         return narrow or cell.session.state.signal(SlowSignal.ITEM_IN_PADDLES) < 0.5
+
+    def _speed_m_s(self, cell: StowCell) -> float:
+        assert cell.held is not None
+        return min(self.belt_speed_m_s, _MOMENTUM_N_S / max(cell.held.mass_kg, 0.001))
 
     def _half_weight_n(self, cell: StowCell) -> float:
         return 0.5 * cell.held.mass_kg * _GRAVITY_M_S2 if cell.held else 0.0

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from podhand.controllers.conditions import axis, ft, time
-from podhand.controllers.segments import Hold, Segment
+from podhand.controllers.segments import Hold, Reflex, Segment
 from podhand.core.exchange import Axis
 from podhand.core.items import Item, Softness
 from podhand.core.poses import Pose
@@ -22,12 +22,12 @@ _RESISTS_SHARE = 0.35
 _PUSHES = ((0.02, _RESISTS_SHARE), (0.008, 0.5), (0.004, 0.75))
 _LIMP_PUSHES = ((0.04, _RESISTS_SHARE), (0.012, 0.5), (0.004, 0.75))
 _HEAVY_PUSHES = ((0.008, 0.5), (0.004, 0.75))
-_JAM_PUSHES = ((0.004, _RESISTS_SHARE), (0.002, _RESISTS_SHARE))
+_JAM_PUSHES = ((0.012, 0.15), (0.008, _RESISTS_SHARE), (0.004, 0.5), (0.003, 0.7))
 """Speed and share of the limit of the first push and of the next, slower and harder ones; a hard end at the mouth may
 be wedged between paddles and floor, and force then jumps."""
 _SLIDES_FRICTION, _GRAVITY_M_S2 = 0.5, 9.81
 """What lies on a floor resists with this share of its weight."""
-_HARDER_M = (0.030, 0.020)
+_HARDER_M = (0.030, 0.020, 0.020)
 """The next ones are no longer than this."""
 _LEAVE_END_M = 0.030
 """Way off an item's end that the belts have lost."""
@@ -183,10 +183,9 @@ class Follow:
         blade_out = cell.blade_m > BLADE_IN_M
         return await motions.move_line(
             self._trace, X, name=name, speed_m_s=speed_m_s, force_n=limit_n, accept=("resisted", "held up"),
-            until={
-                "resisted": (abs(ft.force.x) > share * limit_n).for_(0.003),
-                "held up": time > 2.0 * abs(way_m) / speed_m_s + 1.0,  # the kernel slows down what presses sideways
-            },
+            until={"held up": time > 2.0 * abs(way_m) / speed_m_s + 1.0},  # the kernel slows what presses sideways
+            # A reflex stops at once: what is wedged lets the force rise within a tenth of a millimetre.
+            reflexes={"resisted": Reflex(condition=(abs(ft.force.x) > share * limit_n).for_(0.003))},
             contact_stiffness_n_m=2000.0,
             blade=motions.target(cell, Axis.BLADE, cell.blade_m - way_m, speed_m_s) if blade_out else None,
             squeeze=Hold(), belts=motions.belts(cell, out_m_s) if let_go else None,
