@@ -10,10 +10,10 @@ import numpy as np
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from podhand.controllers.outcomes import Cause, Outcome
-from podhand.controllers.segments import ARM_CHANNEL, Chain
+from podhand.controllers.segments import ARM_CHANNEL, AxisForce, Chain, Reflex, Segment
 from podhand.core.errors import DeviceError, LimitError, PerceptionError, PlanningError, StateError
 from podhand.core.poses import Pose, pose
-from podhand.primitives.cell import StowCell
+from podhand.primitives.cell import GRIP_LOST, StowCell
 
 __all__ = ["PRIMITIVES", "Joints", "Matrix", "Point", "Primitive", "PrimitivePreview", "PrimitiveReport", "Result",
            "Trace", "Unsuccessful", "to_pose"]  # fmt: skip
@@ -129,7 +129,7 @@ class Trace:
             self.fail("item lost: it left the paddles between two motions")
         watches = self.cell.watches() if self.channel == ARM_CHANNEL else {}
         if watches:
-            chain = [replace(segment, reflexes={**segment.reflexes, **watches}) for segment in chain]
+            chain = [replace(segment, reflexes={**segment.reflexes, **_watched(segment, watches)}) for segment in chain]
         outcome = await self.cell.session.run(chain, channel=self.channel, tag=tag)
         self.outcomes.extend(outcome.all)
         if outcome.cause is Cause.REFLEX and outcome.name in watches:
@@ -144,6 +144,12 @@ class Trace:
     def fail(self, words: str) -> NoReturn:
         """End the primitive without success."""
         raise Unsuccessful(words)
+
+
+def _watched(segment: Segment, watches: dict[str, Reflex]) -> dict[str, Reflex]:
+    """Return the watches that make sense in a segment: the grip may be lost only where it is to be kept."""
+    grips = isinstance(segment.squeeze, AxisForce)
+    return {name: reflex for name, reflex in watches.items() if grips or name != GRIP_LOST}
 
 
 PRIMITIVES: dict[str, type["Primitive"]] = {}

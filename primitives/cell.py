@@ -19,9 +19,12 @@ from podhand.core.station import Station
 
 __all__ = ["Bands", "HeldItem", "Inspection", "ItemPlace", "LostItem", "ReturnWay", "StowCell", "Ways"]
 
-ITEM_LOST, BANDS_LOST = "item lost", "bands lost"
+ITEM_LOST, GRIP_LOST, BANDS_LOST = "item lost", "grip lost", "bands lost"
 """Names of the reflexes that every motion of the arm has while there is something to lose."""
 _LOST_S = 0.02
+_GRIP_LOST_S = 0.015
+_GRIPS_SHARE, _LEAST_GRIP_SHARE = 0.6, 0.2
+"""Of the grip force: from the first on the item is gripped; with less than the second it is not any more."""
 _LEAST_PULL_SHARE = 0.5
 _NEAR_BIN_M = 0.23
 """The mouth is at the bin from this far in front of it: what the hook does concerns the arm only there."""
@@ -204,6 +207,10 @@ class StowCell:
         if self.held and self.held.place is ItemPlace.PADDLES and self._in_paddles():
             self._seen = True
             found[ITEM_LOST] = Reflex(condition=(slow(SlowSignal.ITEM_IN_PADDLES) < 0.5).for_(_LOST_S))
+            grip_n, now_n = self.held.grip_force_n, -float(self.session.state.tau[Axis.SQUEEZE])
+            if now_n > _GRIPS_SHARE * grip_n:
+                weak = axis(Axis.SQUEEZE).force > -_LEAST_GRIP_SHARE * grip_n  # closing is negative
+                found[GRIP_LOST] = Reflex(condition=weak.for_(_GRIP_LOST_S))
         at_bin = self.X_base_bin is not None and float(self.X_bin_tool[0, 3]) > -_NEAR_BIN_M
         if self.bands is Bands.OPEN and self.bands_pull_n > 0.0 and at_bin:
             least_n = _LEAST_PULL_SHARE * self.bands_pull_n

@@ -28,8 +28,10 @@ _MEETS_LESS, _MEETS_S = 0.1, 0.05
 """By this share less, for so long: it does not move on."""
 _BELT_HARD_SHARE = 0.5
 """Of the force limit: a belt that pushes with this meets something, too."""
-_MOMENTUM_N_S = 0.25
+_MOMENTUM_N_S = 0.4
 """Heavier items go more slowly: what stops them is felt by the tool as well."""
+_STIFF_M_S = 0.25
+"""At most, for items that do not give way: what they meet stops them within the reaction time."""
 _BACK_OFF_S = 0.25
 _SQUEEZE_MORE = 1.4
 _PUSH_SHARE, _HOLD_MARGIN = 0.22, 1.3
@@ -188,7 +190,8 @@ class EjectItem(Primitive):
 
     def _speed_m_s(self, cell: StowCell) -> float:
         assert cell.held is not None
-        return min(self.belt_speed_m_s, _MOMENTUM_N_S / max(cell.held.mass_kg, 0.001))
+        top_m_s = self.belt_speed_m_s if cell.held.item.gives_way else min(self.belt_speed_m_s, _STIFF_M_S)
+        return min(top_m_s, _MOMENTUM_N_S / max(cell.held.mass_kg, 0.001))
 
     def _half_weight_n(self, cell: StowCell) -> float:
         return 0.5 * cell.held.mass_kg * _GRAVITY_M_S2 if cell.held else 0.0

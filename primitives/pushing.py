@@ -268,7 +268,7 @@ class Sweep(Primitive):
         default=500.0, gt=0.0, le=20000.0, description="Of what is pushed, in series with the blade's bending."
     )
     jam_stiffness_n_m: float = Field(
-        default=60000.0, gt=1000.0, le=500000.0, description="Of the stiffest jam expected; one felt stiffer counts."
+        default=70000.0, gt=1000.0, le=500000.0, description="Of the stiffest jam expected; one felt stiffer counts."
     )
     yield_damping_n_s_m: float = Field(default=500.0, gt=0.0, le=20000.0, description="D of giving way near the limit.")
     stall_force_n: float = Field(default=8.0, gt=0.5, le=40.0, description="|F| at which standing still is a stall.")

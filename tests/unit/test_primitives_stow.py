@@ -128,6 +128,25 @@ def springs(k_n_m: float, at_y_m: float) -> Contact:
     return push
 
 
+def test_a_grip_that_gives_way_stops_the_arm_though_the_item_is_still_there() -> None:
+    bench = Bench()
+    bench.run(RECEIVE)
+    begin_s = bench.cell.session.state.time_s + 0.5
+
+    def gives_way(plant: FakePlant) -> None:
+        bench.item(plant)
+        weak = begin_s < plant.tick * plant.tick_s < begin_s + 0.03
+        plant.squeeze_stiffness_n_m = 0.0 if weak else 6000.0
+        plant.slow[SlowSignal.ITEM_IN_PADDLES] = 1.0
+
+    bench.plant.on_step = gives_way
+    (report,) = bench.run(Approach(waypoints_rad=(Q_LIFTED, HOME), X_base_tool_mouth=matrix(moved(x=0.15))))
+    assert report.result is Result.FAILED
+    assert "grip lost" in report.words
+    assert report.ended_s < begin_s + 0.3, "the arm stands at once"
+    assert bench.cell.item_place is ItemPlace.PADDLES
+
+
 def test_receive_weighs_the_item_and_lets_the_kernel_carry_it() -> None:
     bench = Bench()
     (report,) = bench.run(RECEIVE)
