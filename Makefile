@@ -5,11 +5,13 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.podhand-stamp
 LINT_STAMP := $(VENV)/.podhand-lint-stamp
 CPP    := $(shell find cpp CMakeLists.txt pyproject.toml -type f 2>/dev/null)
+C_SOURCES = find cpp firmware_iface/c tests/protocol/c -name '*.?pp' -o -name '*.[ch]'
+FUZZ_S ?= 600
 ITEMS  ?= 5
 SEED   ?= 4
 
 .DEFAULT_GOAL := help
-.PHONY: help stow test test-cpp sanitize lint format realtime bench nightly build clean
+.PHONY: help stow test test-cpp sanitize lint format realtime bench fuzz nightly build clean
 
 help: ## say what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -26,24 +28,27 @@ test-cpp: $(STAMP)
 	@$(BIN)/cmake --build build/cpp > build/cpp-build.log || { tail -n 40 build/cpp-build.log; exit 1; }
 	@$(BIN)/ctest --test-dir build/cpp --output-on-failure
 
-sanitize: $(STAMP) ## free-space kernel under address and undefined-behaviour sanitizers
+sanitize: $(STAMP) ## free-space kernel and C codecs under address and undefined-behaviour sanitizers
 	@$(BIN)/cmake -S . -B build/sanitize -G Ninja -DCMAKE_MAKE_PROGRAM=$(CURDIR)/$(BIN)/ninja -DCMAKE_BUILD_TYPE=Debug \
 	  -DCMAKE_CXX_FLAGS="-O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all" \
+	  -DCMAKE_C_FLAGS="-O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all" \
 	  -DCMAKE_PREFIX_PATH="$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/cmeel.prefix" > build/sanitize-configure.log
-	@$(BIN)/cmake --build build/sanitize --target test_free_space > build/sanitize-build.log || { tail -n 40 build/sanitize-build.log; exit 1; }
-	@build/sanitize/test_free_space && echo "sanitize: free-space kernel clean"
+	@$(BIN)/cmake --build build/sanitize --target test_free_space test_eoat_codec fuzz_eoat_codec_short > build/sanitize-build.log \
+	  || { tail -n 40 build/sanitize-build.log; exit 1; }
+	@build/sanitize/test_free_space && build/sanitize/test_eoat_codec && build/sanitize/fuzz_eoat_codec_short \
+	  && echo "sanitize: free-space kernel and C codecs clean"
 
 lint: build $(LINT_STAMP) ## ruff, mypy --strict, import-linter, clang-format
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo 2>/dev/null || $(BIN)/lint-imports
-	@find cpp -name '*.?pp' | xargs $(BIN)/clang-format --dry-run --Werror
+	@$(C_SOURCES) | xargs $(BIN)/clang-format --dry-run --Werror
 
 format: $(LINT_STAMP) ## write what the formatters want
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
-	@find cpp -name '*.?pp' | xargs $(BIN)/clang-format -i
+	@$(C_SOURCES) | xargs $(BIN)/clang-format -i
 
 realtime: build ## prove with clang-22 and valgrind that the tick does not block, and what it costs
 	@$(BIN)/python cpp/tests/check_realtime.py
@@ -53,7 +58,16 @@ bench: build ## tick and plain step beside numba and numpy; free space beside Op
 	@$(BIN)/python -m pip install -q --no-build-isolation -e ".[bench]"
 	@$(BIN)/podhand bench free-space
 
-nightly: build ## slow proofs, run by hand: a campaign of 100 stows, bench
+fuzz: $(STAMP) ## C codec of the end-of-arm board under libFuzzer for FUZZ_S seconds; needs clang-22
+	@command -v clang-22 >/dev/null || { echo "make fuzz needs: sudo apt-get install clang-22 libclang-rt-22-dev" >&2; exit 1; }
+	@mkdir -p build/fuzz/corpus
+	@$(BIN)/python tests/protocol/fuzz_seeds.py build/fuzz/corpus
+	@clang-22 -std=c99 -O1 -g -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -Ifirmware_iface/c \
+	  tests/protocol/c/fuzz_eoat_codec.c firmware_iface/c/*.c -o build/fuzz/fuzz_eoat_codec
+	@build/fuzz/fuzz_eoat_codec -max_total_time=$(FUZZ_S) -max_len=512 -timeout=5 -print_final_stats=1 build/fuzz/corpus
+
+nightly: build fuzz ## slow proofs, run by hand: a campaign of 100 stows, bench, fuzzing, a million states of the end-of-arm board
+	@PODHAND_SOAK=1 $(BIN)/python -m pytest -q -m soak tests/protocol
 	@$(BIN)/podhand evaluate stow --episodes 100 --seed 1 --json build/evaluate.json
 	@$(BIN)/podhand bench loop --json build/bench-loop.json
 
@@ -76,7 +90,7 @@ $(VENV)/bin/python:
 $(STAMP): $(VENV)/bin/python $(CPP)
 	@echo "podhand: building the kernel"
 	@mkdir -p build
-	@$(BIN)/python -m pip install -q --no-build-isolation -e ".[test,view]"
+	@$(BIN)/python -m pip install -q --no-build-isolation -e ".[test,serial,view]"
 	@touch $@
 
 $(LINT_STAMP): $(STAMP)

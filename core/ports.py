@@ -75,3 +75,33 @@ class Infeed(Protocol):
     def present(self) -> PresentedItem:
         """Bring the next item to the hand-over place. Raises DeviceError when none comes."""
         ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reading:
+    """A slow signal as it was last measured well. A bad reading never becomes zero: the value stays, its age grows."""
+
+    value: float
+    """SI; NaN before the first measurement."""
+    age_s: float
+    """Time since it was measured, never less than the truth [s]."""
+    valid: bool
+    why_not: str = ""
+    """In words, empty while valid."""
+
+
+class SuctionTool(Protocol):
+    """A suction cup: valve, vacuum pressure, lights. What is commanded holds for a while only and must be renewed."""
+
+    def vacuum_pressure(self) -> Reading:
+        """Return the gauge pressure in the cup [Pa], negative is suction."""
+        ...
+
+    def command(self, *, suction: bool, life_s: float) -> None:
+        """Switch the valve; without a newer command within ``life_s`` the tool takes its safe state.
+
+        Raises:
+            StateError: not connected, or a fault waits for ``acknowledge``; nothing was sent.
+            LimitError: ``life_s`` is outside its range; nothing was sent.
+        """
+        ...
