@@ -57,8 +57,6 @@ _ROUND_TRIP_S = 0.05
 """States older than a request and this may not know of it yet."""
 _STUCK_STATES = 50
 """Equal readings in a row that make a sensor stuck: noise of 1 Pa alone would do that once in 10^26 states."""
-_BEACONS = 2
-"""Sessionless heartbeats in a row that prove a lost session: one may have been held back on its way."""
 _KEPT_EVENTS = 100
 _STUCK_WORDS = "pressure reading stands still"
 _CAUSE_WORDS = {
@@ -161,6 +159,7 @@ class HostLink:
         self._heard_s = now_s
         self._next_heartbeat_s = now_s
         self._beacons = 0
+        """Sessionless heartbeats since the last frame of the session."""
         self._command: _InForce | None = None
         self._next_command_s = now_s
         self._standing_down: tuple[StandDownReason, float] | None = None
@@ -344,7 +343,14 @@ class HostLink:
     def _judge(self, now_s: float) -> None:
         if self._session and now_s - self._heard_s > _SILENCE_S:
             self._close()
-            self._fail(FaultCause.BOARD_SILENT, f"nothing heard for {_SILENCE_S} s: look at its power and cable", now_s)
+            if self._beacons:
+                text = (
+                    "the board has no session any more: it restarted, or hears nothing: look at the host's sending wire"
+                )
+                self._fail(FaultCause.SESSION_LOST, text, now_s)
+            else:
+                text = f"nothing heard for {_SILENCE_S} s: look at its power and cable"
+                self._fail(FaultCause.BOARD_SILENT, text, now_s)
         if self._command is not None:
             if now_s >= self._command.until_s:
                 self._fail(FaultCause.COMMAND_EXPIRED, "the program that commands the valve did not renew it", now_s)
@@ -368,7 +374,7 @@ class HostLink:
         if isinstance(message, BoardHello):
             return self._take_hello(message, frame, now_s)
         if frame.session == 0 and isinstance(message, BoardHeartbeat):
-            self._take_beacon(now_s)
+            self._beacons += 1
             return None
         if not self._session or frame.session != self._session:
             return Reject.SESSION
@@ -416,12 +422,6 @@ class HostLink:
             self.fault = None  # the restart explains the silence before it
             self._fail(FaultCause.BOARD_RESET, text, now_s)
         return None
-
-    def _take_beacon(self, now_s: float) -> None:
-        self._beacons += 1
-        if self._session and self._beacons >= _BEACONS:
-            self._close()
-            self._fail(FaultCause.SESSION_LOST, "the board says that it has no session", now_s)
 
     def _take_heartbeat(self, beat: BoardHeartbeat, now_s: float) -> None:
         sent_s = self._tokens.pop(beat.host_time_us, None)

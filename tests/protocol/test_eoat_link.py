@@ -9,15 +9,18 @@ from dataclasses import dataclass
 import pytest
 
 from podhand.core.errors import LimitError, StateError
-from podhand.drivers.eoat_board.link import STALE_S, FaultCause, LinkState
+from podhand.drivers.eoat_board.link import STALE_S, FaultCause, HostLink, LinkState
 from podhand.firmware_iface.eoat_board_messages import (
     BOARD_SILENCE_MS,
     HOST_SILENCE_MS,
     ITEM_LOST_MS,
+    MESSAGES,
     PROTOCOL_VERSION,
     SCHEMA_HASH,
+    BoardHello,
     Command,
     Faults,
+    HelloVerdict,
     HostHello,
     Mode,
     ResetCause,
@@ -27,7 +30,7 @@ from podhand.firmware_iface.eoat_board_messages import (
     Switches,
     Valve,
 )
-from podhand.firmware_iface.framing import Frame, Reject, encode
+from podhand.firmware_iface.framing import Frame, FrameReader, Reject, encode
 from tests.protocol.eoat_rig import Renewal, Rig
 
 pytestmark = pytest.mark.eoat
@@ -93,8 +96,9 @@ def test_stand_down_survives_lost_frames_and_a_command_under_way() -> None:
     rig.command(True)
     rig.step()
     rig.stand_down()
-    rig.to_board.faults.lost = 0.5
-    rig.until(lambda: rig.mode() is Mode.READY, within_s=0.5)
+    rig.to_board.faults.lost = 1.0
+    rig.run(0.03)
+    assert rig.mode() is Mode.ACTIVE
     rig.to_board.faults.lost = 0.0
     rig.run(1.0)
     assert rig.mode() is Mode.READY and rig.link.fault is None
@@ -183,6 +187,24 @@ def test_other_version_is_refused(version: int, schema: int) -> None:
     assert rig.mode() is Mode.WAITING and not rig.pressure.valid
     with pytest.raises(StateError, match="speaks protocol version"):
         rig.command(True)
+
+
+@pytest.mark.parametrize(("version", "verdict"), [(PROTOCOL_VERSION + 1, HelloVerdict.ACCEPTED),
+                                                  (PROTOCOL_VERSION, HelloVerdict.OTHER_SCHEMA)])  # fmt: skip
+def test_each_end_can_refuse_on_its_own(version: int, verdict: HelloVerdict) -> None:
+    asked = FrameReader(MESSAGES)
+    link = HostLink(now_s=0.0, new_session=lambda: 77)
+    (hello,) = asked.feed(link.poll(0.0))
+    assert isinstance(hello, Frame) and isinstance(hello.message, HostHello)
+    answer = BoardHello(
+        protocol_version=version, schema_hash=SCHEMA_HASH, session=77, verdict=verdict, board_time_us=0, serial_number=5,
+        firmware_major=1, firmware_minor=0, boot_count=1, reset_cause=ResetCause.POWER_ON,
+    )  # fmt: skip
+    link.receive(encode(Frame(session=0, sequence=1, message=answer)), 0.01)
+    assert link.state is LinkState.REFUSED and not link.connected
+    assert link.poll(5.0) == b"", "a refused board is left alone until a person has acted"
+    link.acknowledge(5.0)
+    assert link.poll(5.0)
 
 
 # Faults: each has one defined end -------------------------------------------------------------------------------------
@@ -467,10 +489,17 @@ def test_command_that_no_board_takes_is_found() -> None:
     rig = Rig().ready()
     rig.renewal = Renewal(suction=True)
     rig.to_board.faults.silent = True
-    rig.until(lambda: rig.link.fault is not None, within_s=0.4)
-    assert rig.link.fault is not None
-    assert rig.link.fault.cause in (FaultCause.COMMAND_IGNORED, FaultCause.SESSION_LOST)
+    rig.until(lambda: rig.link.fault is not None, within_s=0.3)
+    assert rig.link.fault is not None and rig.link.fault.cause is FaultCause.COMMAND_IGNORED
+    assert "sending wire" in rig.link.fault.text
     assert rig.mode() is not Mode.ACTIVE
+
+
+def test_board_that_hears_nothing_is_told_from_a_silent_one() -> None:
+    rig = Rig().ready()
+    rig.to_board.faults.silent = True
+    rig.until(lambda: rig.link.fault is not None, within_s=0.4)
+    assert rig.link.fault is not None and rig.link.fault.cause is FaultCause.SESSION_LOST
 
 
 # Safe state -----------------------------------------------------------------------------------------------------------
