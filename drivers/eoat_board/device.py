@@ -29,6 +29,8 @@ from podhand.firmware_iface.eoat_board_messages import (
 _READ_S = 0.002
 _WRITE_S = 0.05
 _REOPEN_S = 0.5
+_GOODBYE_S = 0.3
+"""How long the end of a program waits for the board to stand down; its command's deadline does the rest."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,16 +90,13 @@ class EoatBoard:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        # An error on the way out is not an orderly end.
+        self.stand_down(StandDownReason.FINISHED if kind is None else StandDownReason.HOST_FAULT)
+        with self._changed:
+            self._changed.wait_for(lambda: self._failure is not None or not self._link.standing_down, _GOODBYE_S)
         self._stop.set()
         self._thread.join()
         if self._port is not None:
-            with contextlib.suppress(serial.SerialException, OSError):
-                # An error on the way out is not an orderly end.
-                self._link.stand_down(
-                    self._clock.now_s(), StandDownReason.FINISHED if kind is None else StandDownReason.HOST_FAULT
-                )
-                self._port.write(self._link.poll(self._clock.now_s()))
-                self._port.flush()
             self._port.close()
 
     @property

@@ -187,6 +187,11 @@ class HostLink:
         return self._session != 0
 
     @property
+    def standing_down(self) -> bool:
+        """True until the board has confirmed that it no longer follows a command."""
+        return self._session != 0 and self._standing_down is not None
+
+    @property
     def why_not(self) -> str:
         """Why no command is taken now, with the next action; empty when one is."""
         if self._refusal:
@@ -344,9 +349,7 @@ class HostLink:
         if self._session and now_s - self._heard_s > _SILENCE_S:
             self._close()
             if self._beacons:
-                text = (
-                    "the board has no session any more: it restarted, or hears nothing: look at the host's sending wire"
-                )
+                text = "the board has no session any more: it restarted, or the host's sending wire is cut"
                 self._fail(FaultCause.SESSION_LOST, text, now_s)
             else:
                 text = f"nothing heard for {_SILENCE_S} s: look at its power and cable"

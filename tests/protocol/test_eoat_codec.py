@@ -1,5 +1,6 @@
 """Three codecs hold each other: golden bytes, Python, and C; CRC and COBS are held by independent libraries."""
 
+import ast
 import dataclasses
 from pathlib import Path
 
@@ -205,6 +206,18 @@ def test_hash_follows_meaning_and_not_explanation() -> None:
     assert with_field(dataclasses.replace(field, doc="said otherwise")) == EOAT_BOARD.schema_hash()
     assert with_field(dataclasses.replace(field, name="deadline_ms")) != EOAT_BOARD.schema_hash()
     assert with_field(dataclasses.replace(field, most=1000, reason="test")) != EOAT_BOARD.schema_hash()
+
+
+def test_contract_does_no_io() -> None:
+    """Codecs are functions; only the generator, run by hand, touches the disk."""
+    allowed = {"binascii", "cobs", "collections", "dataclasses", "enum", "hashlib", "podhand", "struct", "typing"}
+    for path in (ROOT / "firmware_iface").glob("*.py"):
+        if path.name == "generate.py":
+            continue
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            assert {name.split(".")[0] for name in names} <= allowed, path.name
 
 
 def test_line_has_room() -> None:

@@ -4,6 +4,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -159,6 +160,33 @@ def test_pulled_plug_is_a_fault_and_not_a_crash(board: EoatBoard, emulator: Boar
     assert not reading.valid and reading.value < -50e3
     with pytest.raises(DeviceError, match=r"is not ready after 0\.1 s: serial port lost"):
         board.wait_ready(0.1)
+
+
+def test_plugged_in_again(clock: TurnClock, tmp_path: Path) -> None:
+    """The name of an adapter leads to another device file each time."""
+    by_id = tmp_path / "usb-adapter"
+    with BoardEmulator(seed=1, clock=clock) as first:
+        by_id.symlink_to(first.port)
+        with EoatBoard(EoatBoardConfig(port=str(by_id)), clock=clock) as board:
+            board.wait_ready(PATIENCE_S)
+            first.unplug()
+            until(lambda: board.fault is not None, "unplugging was not noticed")
+            with BoardEmulator(seed=2, clock=clock) as second:
+                by_id.unlink()
+                by_id.symlink_to(second.port)
+                until(lambda: board.vacuum_pressure().valid, "the port was not opened again")
+                assert board.fault is not None and board.fault.cause is FaultCause.PORT_LOST
+                board.acknowledge(PATIENCE_S)
+                hold(board, second)
+
+
+def test_error_in_the_program_leaves_the_safe_state(emulator: BoardEmulator, clock: TurnClock) -> None:
+    with pytest.raises(ZeroDivisionError), opened(emulator, clock) as board:
+        board.wait_ready(PATIENCE_S)
+        hold(board, emulator)
+        raise ZeroDivisionError
+    with emulator.pause() as emulated:
+        assert emulated.mode is Mode.SAFE and emulated.valve is Valve.SUCTION
 
 
 def test_other_version_is_refused_in_words() -> None:

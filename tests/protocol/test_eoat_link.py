@@ -17,6 +17,7 @@ from podhand.firmware_iface.eoat_board_messages import (
     MESSAGES,
     PROTOCOL_VERSION,
     SCHEMA_HASH,
+    Acknowledge,
     BoardHello,
     Command,
     Faults,
@@ -79,6 +80,14 @@ def test_age_is_never_told_too_young() -> None:
             assert rig.pressure.age_s >= rig.now_s - sampled_s - 1e-6
 
 
+def test_a_short_life_is_enough_when_it_is_renewed() -> None:
+    """The clocks are known well enough that no deadline comes early by much."""
+    rig = Rig().ready()
+    rig.renewal = Renewal(suction=True, life_s=0.04, every_s=0.02, next_s=rig.now_s)
+    rig.run(3.0)
+    assert rig.link.state is LinkState.ACTIVE and rig.mode() is Mode.ACTIVE
+
+
 def test_orderly_end_latches_nothing() -> None:
     rig = Rig().holding()
     rig.stand_down()
@@ -93,13 +102,14 @@ def test_orderly_end_latches_nothing() -> None:
 
 def test_stand_down_survives_lost_frames_and_a_command_under_way() -> None:
     rig = Rig().ready()
+    rig.to_board.faults.delay_s = 0.02
     rig.command(True)
     rig.step()
     rig.stand_down()
     rig.to_board.faults.lost = 1.0
     rig.run(0.03)
-    assert rig.mode() is Mode.ACTIVE
-    rig.to_board.faults.lost = 0.0
+    assert rig.mode() is Mode.ACTIVE, "states from before it was so have arrived meanwhile"
+    rig.to_board.faults = type(rig.to_board.faults)()
     rig.run(1.0)
     assert rig.mode() is Mode.READY and rig.link.fault is None
 
@@ -197,8 +207,8 @@ def test_each_end_can_refuse_on_its_own(version: int, verdict: HelloVerdict) -> 
     (hello,) = asked.feed(link.poll(0.0))
     assert isinstance(hello, Frame) and isinstance(hello.message, HostHello)
     answer = BoardHello(
-        protocol_version=version, schema_hash=SCHEMA_HASH, session=77, verdict=verdict, board_time_us=0, serial_number=5,
-        firmware_major=1, firmware_minor=0, boot_count=1, reset_cause=ResetCause.POWER_ON,
+        protocol_version=version, schema_hash=SCHEMA_HASH, session=77, verdict=verdict, board_time_us=0,
+        serial_number=5, firmware_major=1, firmware_minor=0, boot_count=1, reset_cause=ResetCause.POWER_ON,
     )  # fmt: skip
     link.receive(encode(Frame(session=0, sequence=1, message=answer)), 0.01)
     assert link.state is LinkState.REFUSED and not link.connected
@@ -559,6 +569,43 @@ def test_standing_fault_cannot_be_acknowledged() -> None:
     with pytest.raises(StateError, match="SUPPLY_LOW: mend that first"):
         rig.acknowledge()
     assert any("SUPPLY_LOW (raw value 19500)" in text for _, text in rig.link.events)
+
+
+def test_board_too_refuses_to_acknowledge_a_standing_fault() -> None:
+    rig = Rig().holding()
+    starve(rig)
+    rig.run(0.1)
+    state = rig.link.board_state
+    assert state is not None
+    asked = Frame(session=rig.link._session, sequence=rig.link._sequence + 1, message=Acknowledge(safe_count=1))
+    assert state.safe_count == 1
+    rig.to_board.send(encode(asked), rig.now_s)
+    rig.link._sequence += 1
+    rig.run(0.05)
+    assert rig.link.board_state is not None
+    assert (rig.mode(), rig.link.board_state.rejected_commands) == (Mode.SAFE, state.rejected_commands + 1)
+
+
+def test_board_takes_no_command_in_its_safe_state() -> None:
+    rig = Rig().holding()
+    rig.stand_down(StandDownReason.OPERATOR)
+    rig.until(lambda: rig.mode() is Mode.SAFE, within_s=0.1)
+    off = Command(deadline_us=rig.board._board_us(rig.now_s) + 200_000, valve=Valve.OFF, status_light=StatusLight.OFF,
+                  work_light_percent=0)  # fmt: skip
+    rig.link._sequence += 1
+    rig.to_board.send(encode(Frame(session=rig.link._session, sequence=rig.link._sequence, message=off)), rig.now_s)
+    rig.run(0.05)
+    assert rig.mode() is Mode.SAFE and rig.valve() is Valve.SUCTION
+    assert rig.link.board_state is not None and rig.link.board_state.rejected_commands == 1
+
+
+def test_broken_sensor_counts_as_holding() -> None:
+    rig = Rig().ready()
+    rig.renewal = Renewal(suction=True)
+    rig.run(0.3)
+    break_sensor(rig)
+    rig.run(1.0)
+    assert rig.mode() is Mode.SAFE and rig.valve() is Valve.SUCTION
 
 
 def test_second_cause_does_not_hide_the_first() -> None:

@@ -20,6 +20,7 @@ TELLING = {
     "08_flip_up": ["Without flip_up: refused", "With it: flip_up", "stood up, ", "flip.png", "blender: success"],
     "09_stack": ["Without stack: refused", "With it: stack", "the item touched after", "board_game: success"],
     "10_slot": ["Without slot: refused", "With it: slot", "rolled by", "puzzle: success"],
+    "11_suction_board": ["an item at the cup", "NOT VALID", "fault: board silent", "refused: ", "acknowledged"],
     "06_replay": ["agree bit for bit", "RecordingError:", "damaged"],
 }
 
