@@ -8,6 +8,7 @@ ready to be asked for distances.
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import pairwise
 
 import coal
 import numpy as np
@@ -94,8 +95,13 @@ class CellState:
     blade_extension_m: float = 0.0
     held: HeldItem | None = None
     waiting: WaitingItem | None = None
-    hook_positions_m: tuple[tuple[float, float, float], ...] = ()
-    """Where the band arm's hook point may be during the motion, in the base frame; all places are kept free."""
+    hook_way_m: tuple[tuple[float, float, float], ...] = ()
+    """Where the band arm's hook point may be during the motion, in the base frame: one place, or anywhere on a way.
+
+    All of the way is kept free.
+    """
+    hook_corner_m: float = 0.0
+    """The hook cuts the corners of its way by this: half of it is added on every side."""
     cameras_at_bin: bool = False
     """True while the cameras are in front of the bin; they slide aside before the arm enters."""
 
@@ -266,8 +272,9 @@ class CellModel:
         yield from self._pod_bodies(state.X_base_bin)
         yield from self._infeed_bodies(state)
         yield from self._lift_bodies(state.base_height_m)
-        for hook_m in state.hook_positions_m:
-            yield from self._band_arm_bodies(hook_m)
+        way_m = [np.array(place_m) for place_m in state.hook_way_m]
+        for begin_m, end_m in pairwise(way_m) if len(way_m) > 1 else zip(way_m, way_m, strict=True):
+            yield from self._band_arm_bodies(begin_m, end_m, state.hook_corner_m if len(way_m) > 1 else 0.0)
         if state.cameras_at_bin:
             for place in self.shape.cameras_bin_m:
                 X = state.X_base_bin @ pose(None, place)
@@ -335,8 +342,10 @@ class CellModel:
         yield _box("lift column", Group.LIFT, 0, X_column, (0.14, 0.22, column_m))
         yield _box("floor", Group.FLOOR, 0, pose(None, (0.0, 0.0, -base_height_m - 0.05)), (6.0, 6.0, 0.1))
 
-    def _band_arm_bodies(self, hook_m: tuple[float, float, float]) -> Iterator[_Body]:
+    def _band_arm_bodies(self, begin_m: FloatArray, end_m: FloatArray, more_m: float) -> Iterator[_Body]:
+        """Yield what the band arm takes up between two places of its hook point, wider by ``more_m``."""
         y = self.shape.prong_y_m
+        middle_m, way_m = (begin_m + end_m) / 2, np.abs(end_m - begin_m) + more_m
         parts = (
             ("left prong of the band arm", (-0.030, y - 0.004, -0.018), (0.015, y + 0.004, 0.004)),
             ("right prong of the band arm", (-0.030, -y - 0.004, -0.018), (0.015, -y + 0.004, 0.004)),
@@ -345,8 +354,8 @@ class CellModel:
             ("slide of the band arm", (-0.085, -0.045, -0.44), (-0.030, 0.045, -0.33)),
         )
         for name, low, high in parts:
-            middle, size = (np.array(low) + high) / 2, np.subtract(high, low)
-            yield _box(name, Group.BAND_ARM, 0, pose(None, np.add(hook_m, middle)), (size[0], size[1], size[2]))
+            middle, size = (np.array(low) + high) / 2, np.subtract(high, low) + way_m
+            yield _box(name, Group.BAND_ARM, 0, pose(None, middle_m + middle), (size[0], size[1], size[2]))
 
 
 class Scene:

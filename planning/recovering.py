@@ -109,7 +109,7 @@ class RecoveryWays:
             blade_extension_m=max(0.0, cell.blade_m),
             held=held,
             waiting=waiting,
-            hook_positions_m=(_hook(cell),),
+            hook_way_m=(_hook(cell),),
         )
 
 

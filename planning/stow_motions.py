@@ -13,6 +13,7 @@ from podhand.planning.cell_model import CellState, HeldItem, WaitingItem, roll_p
 from podhand.planning.flipping import Flip, FlipMotions, entry_pose, plan_flip_motions
 from podhand.planning.motion import PARK_Q_RAD, JointPath, LinePath, MotionPlanner
 from podhand.planning.stow import StowKind, StowPlan
+from podhand.primitives.bands import HOOK_CORNER_M, HOOK_FIRST_CORNER_M
 
 Point = tuple[float, float, float]
 
@@ -66,12 +67,10 @@ class StowMotionRequest:
     """The blade stays out between the end of the sweep and the ejection."""
     flip: Flip | None = None
     """What is stood up before anything else."""
-    hook_hold_m: Point | None = None
-    """Hook point while the bands are held down, base frame; None when there is no band arm."""
-    hook_travel_m: tuple[Point, ...] = ()
-    """Further places of the hook while the item is on its way to the bin and the arm on its way back."""
-    hook_up_m: tuple[Point, ...] = ()
-    """Places between which the hook lets the bands up while the arm leaves the bin."""
+    hook_opens_m: tuple[Point, ...] = ()
+    """The hook's way from rest to holding the bands, beside the arm's to the infeed; base frame, empty: no band arm."""
+    hook_closes_m: tuple[Point, ...] = ()
+    """Its way from there to rest; up to the second point while the arm leaves the bin, then beside its way to park."""
     approach_x_bin_m: float = -0.15
     clear_x_bin_m: float = -0.10
     """Mouth where it is out of the way of hook and bands."""
@@ -88,9 +87,8 @@ class StowMotionRequest:
         base_height_m: float,
         tool: StowTool,
         receive_margin_m: float = 0.020,
-        hook_hold_m: Point | None = None,
-        hook_travel_m: tuple[Point, ...] = (),
-        hook_up_m: tuple[Point, ...] = (),
+        hook_opens_m: tuple[Point, ...] = (),
+        hook_closes_m: tuple[Point, ...] = (),
     ) -> "StowMotionRequest":
         """Take the numbers from a stow plan.
 
@@ -101,9 +99,8 @@ class StowMotionRequest:
             base_height_m: base frame over the floor.
             tool: gives the largest opening.
             receive_margin_m: the paddles straddle the item with this much more than its width, within their range.
-            hook_hold_m: hook point while the bands are held down, base frame; None when there is no band arm.
-            hook_travel_m: further places of the hook during the transfers.
-            hook_up_m: places between which it lets the bands up.
+            hook_opens_m: the hook's way from rest to holding the bands, base frame; empty when there is no band arm.
+            hook_closes_m: its way from there to rest.
         """
         length, width, height = plan.item_size_m
 
@@ -131,9 +128,8 @@ class StowMotionRequest:
             drop_opening_m=width + plan.drop_open_m,
             blade_stays=plan.blade_stays,
             flip=plan.flip,
-            hook_hold_m=hook_hold_m,
-            hook_travel_m=hook_travel_m,
-            hook_up_m=hook_up_m,
+            hook_opens_m=hook_opens_m,
+            hook_closes_m=hook_closes_m,
         )
 
 
@@ -297,23 +293,21 @@ class _States:
             setback_m=item_setback_m(request.item_size_m[0], tool.paddle_length_m),
         )
         waiting = WaitingItem(size_m=request.item_size_m, X_base_item=request.X_base_item)
-        hold = () if request.hook_hold_m is None else (request.hook_hold_m,)
+        opens, closes = request.hook_opens_m, request.hook_closes_m
+        hold = opens[-1:]
         base = CellState(
             X_base_bin=request.X_base_bin, base_height_m=request.base_height_m, opening_m=request.held_opening_m
         )
-        on_the_way = replace(base, hook_positions_m=request.hook_travel_m + hold)
-        self.empty_at_infeed = replace(
-            base, opening_m=request.receive_opening_m, waiting=waiting, hook_positions_m=request.hook_travel_m
-        )
+        self.empty_at_infeed = replace(base, opening_m=request.receive_opening_m, waiting=waiting, hook_way_m=opens)
         self.held_at_infeed = replace(base, held=held)
-        self.empty_on_the_way = on_the_way
-        self.held_at_bin = replace(base, held=held, hook_positions_m=hold)
+        self.empty_on_the_way = replace(base, hook_way_m=hold + closes, hook_corner_m=HOOK_CORNER_M)
+        self.held_at_bin = replace(base, held=held, hook_way_m=hold)
         self.sweeping = replace(self.held_at_bin, blade_extension_m=request.blade_extension_m)
         in_m = request.flip.blade_reach_m - request.entry_bin_m[0] - tool.blade_rest_m if request.flip else 0.0
         self.flipping = replace(self.held_at_bin, blade_extension_m=in_m)
         self.dropping = replace(self.held_at_bin, opening_m=max(request.drop_opening_m, request.held_opening_m))
-        self.empty_at_bin = replace(base, hook_positions_m=hold)
-        self.empty_bands_up = replace(base, hook_positions_m=hold + request.hook_up_m)
+        self.empty_at_bin = replace(base, hook_way_m=hold)
+        self.empty_bands_up = replace(base, hook_way_m=hold + closes[:2], hook_corner_m=HOOK_FIRST_CORNER_M)
 
 
 def _check(planner: MotionPlanner, request: StowMotionRequest) -> None:

@@ -103,9 +103,8 @@ def motion_request(
         X_base_bin=X_base_bin,
         base_height_m=base_height_m,
         tool=station.tool,
-        hook_hold_m=hook[-1],
-        hook_travel_m=hook[:-1],
-        hook_up_m=closing_places(station, X_base_bin)[:2],
+        hook_opens_m=hook,
+        hook_closes_m=closing_places(station, X_base_bin),
     )
 
 

@@ -16,9 +16,9 @@ from podhand.primitives import motions
 from podhand.primitives.base import Point, Primitive, PrimitivePreview, Trace
 from podhand.primitives.cell import Bands, StowCell
 
-__all__ = ["CloseBands", "OpenBands"]
+__all__ = ["HOOK_CORNER_M", "HOOK_FIRST_CORNER_M", "CloseBands", "OpenBands"]
 
-_CORNER_M, _FIRST_CORNER_M = 0.025, 0.006
+HOOK_CORNER_M, HOOK_FIRST_CORNER_M = 0.025, 0.006
 """The free hook cuts its corners by this."""
 _ARM_PATIENCE_S, _LOOK_AGAIN_S = 3.0, 0.01
 _BAND_AXES = (Axis.BAND_X, Axis.BAND_Y, Axis.BAND_Z)
@@ -141,12 +141,12 @@ class CloseBands(_BandMotion):
     async def _do(self, cell: StowCell, trace: Trace) -> str:
         points = self.positions_base_m
         if self.clear_x_bin_m is not None and not self._arm_is_clear(cell):
-            await self._through(cell, trace, points[:2], corner_m=_FIRST_CORNER_M)
+            await self._through(cell, trace, points[:2], corner_m=HOOK_FIRST_CORNER_M)
             await self._wait_for_the_arm(cell, trace)
             points = points[2:] or points
-            await self._through(cell, trace, points, corner_m=_CORNER_M, speed_m_s=self.free_speed_m_s)
+            await self._through(cell, trace, points, corner_m=HOOK_CORNER_M, speed_m_s=self.free_speed_m_s)
         else:
-            await self._through(cell, trace, points, corner_m=_CORNER_M)
+            await self._through(cell, trace, points, corner_m=HOOK_CORNER_M)
         if self._pull_n(cell) > self.most_pull_n:
             trace.data["hooked_n"] = self._pull_n(cell)
             await self._through(cell, trace, tuple(reversed(self.positions_base_m[:-1])) or self.positions_base_m)

@@ -2,7 +2,7 @@
 
 import time
 from itertools import pairwise, product
-from math import pi
+from math import ceil, pi
 
 import coal
 import numpy as np
@@ -41,8 +41,8 @@ def state_of(column: int, row: int = 3, **changes: object) -> CellState:
 def request_of(column: int, row: int, roll: float, size_m: tuple[float, float, float]) -> StowMotionRequest:
     length, width, height = size_m
     X_base_bin = bin_in_base(column)
-    hold, above = X_base_bin[:3, 3] + (-0.012, 0.0, 0.0), X_base_bin[:3, 3] + (-0.012, 0.0, 0.19)
-    park = (0.80, float(X_base_bin[1, 3]), -0.30)
+    x, y, z = (float(value) for value in X_base_bin[:3, 3])
+    hold, above, park = (x - 0.012, y, z), (x - 0.012, y, z + 0.19), (0.80, y, -0.30)
     return StowMotionRequest(
         X_base_item=pose(None, (0.80, -0.95, 0.15 + height / 2)),
         item_size_m=(length, width, height),
@@ -55,8 +55,8 @@ def request_of(column: int, row: int, roll: float, size_m: tuple[float, float, f
         sweep_end_bin_m=(-0.015, 0.03, 0.070),
         eject_bin_m=(-0.015, 0.01, 0.070),
         blade_extension_m=0.25,
-        hook_hold_m=(hold[0], hold[1], hold[2]),
-        hook_travel_m=(park, (above[0], above[1], above[2])),
+        hook_opens_m=(park, (x - 0.11, y, -0.30), (x - 0.11, y, z + 0.19), above, hold),
+        hook_closes_m=((x - 0.03, y, z), (x - 0.03, y, z + 0.19), (x - 0.11, y, z + 0.19), (x - 0.11, y, -0.30), park),
     )
 
 
@@ -318,6 +318,20 @@ def test_whole_stow_is_planned(
     for path in (motions.to_infeed, motions.to_bin, motions.to_park):
         assert len(path.waypoints_rad) <= 4
     _assert_clear_of_the_face(motions, request)
+
+
+@pytest.mark.parametrize("column", [0, 2, 4])
+def test_arm_and_hook_may_be_anywhere_on_their_ways_at_the_same_time(planner: MotionPlanner, column: int) -> None:
+    request = request_of(column, 3, 0.0, (0.20, 0.06, 0.10))
+    motions = plan_stow_motions(planner, PARK_Q_RAD, request)
+    closes = (request.hook_opens_m[-1], *request.hook_closes_m)
+    for path, way in ((motions.to_infeed, request.hook_opens_m), (motions.to_park, closes)):
+        arm = dense(path.waypoints_rad, 0.1)
+        for begin, end in pairwise(np.array(way)):
+            for place in np.linspace(begin, end, 1 + ceil(np.linalg.norm(end - begin) / 0.03)):
+                state = state_of(column, opening_m=request.held_opening_m, hook_way_m=(tuple(place),))
+                scene = planner.cell.scene(state)
+                assert min(scene.nearest(q).distance_m for q in arm) > 0.002
 
 
 def _assert_clear_of_the_face(motions: StowMotions, request: StowMotionRequest) -> None:
