@@ -359,6 +359,32 @@ def replay(
     replay_run(run, json_target=json_file)
 
 
+@app.command()
+@reports_errors
+def stats(
+    name: Annotated[
+        str | None, typer.Argument(metavar="[NAME]", help="Shared memory of a podhand-rt; without it, the only one.")
+    ] = None,
+    json_file: JsonOption = None,
+    prometheus: Annotated[
+        bool, typer.Option("--prometheus", help="Write Prometheus text to standard output, for a scraper.")
+    ] = False,
+) -> None:
+    """Show what a running podhand-rt has counted: latencies, the worst of each with what ran, late ticks by reason.
+
+    It only reads: a host in motion is not disturbed.
+
+    Try it while `podhand stow --host realtime` runs:
+
+        podhand stats
+
+        podhand stats --prometheus > /var/lib/node_exporter/podhand.prom
+    """
+    from podhand.app.stats import show_stats
+
+    show_stats(name, prometheus=prometheus, json_target=json_file)
+
+
 @station_app.command("show")
 @reports_errors
 def station_show(station: Annotated[str, typer.Argument(metavar="NAME_OR_FILE")] = "sim-stow") -> None:

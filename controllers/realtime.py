@@ -27,6 +27,7 @@ from podhand import _kernel
 from podhand.controllers.host import Host, check_layout
 from podhand.controllers.parameters import check_config, kernel_config
 from podhand.controllers.recorder import Recorder
+from podhand.controllers.statistics import HostStatistics, statistics_of
 from podhand.core.clock import VirtualClock
 from podhand.core.errors import DeviceError, StateError
 from podhand.core.ports import Plant
@@ -283,6 +284,7 @@ class RealtimeHost(Host):
         recorder: Recorder | None = None,
     ) -> None:
         check_layout()
+        self.name = name
         self.plant, self.process = plant, process
         self._gone = False
         with translated():
@@ -334,10 +336,14 @@ class RealtimeHost(Host):
             raise
 
     @property
+    def statistics(self) -> HostStatistics:
+        """What podhand-rt has counted about itself so far."""
+        return statistics_of(self.client, name=self.name, pid=self.client.host_pid, tick_s=self._tick_s)
+
+    @property
     def health(self) -> dict[str, float]:
-        """How podhand-rt itself is doing: cycles, late cycles, waits for the plant [counts], wall times [s]."""
-        record = self.client.cell["health"]
-        return {name: float(record[name]) for name in record.dtype.names or ()}
+        """How podhand-rt itself is doing, see ``HostStatistics.summary``."""
+        return self.statistics.summary()
 
     def close(self) -> None:
         """Complete the recording, give the lease back, end the podhand-rt that was started for this host."""

@@ -103,6 +103,33 @@ py::bytes config_block(const py::array& config) {
   return py::bytes(block);
 }
 
+py::array_t<std::uint64_t> bucket_floors() {
+  py::array_t<std::uint64_t> floors(rt::kBuckets);
+  for (std::size_t i = 0; i < rt::kBuckets; ++i) floors.mutable_data()[i] = rt::bucket_floor(i);
+  return floors;
+}
+
+py::tuple copy_of(const rt::Histogram& histogram) {
+  py::array_t<std::uint64_t> counts(rt::kBuckets);
+  for (std::size_t i = 0; i < rt::kBuckets; ++i) counts.mutable_data()[i] = histogram.count_in(i);
+  rt::Worst worst;
+  const bool any = histogram.worst(worst);
+  py::object record = py::none();
+  if (any) record = py::array(py::dtype::of<rt::Worst>(), py::array::ShapeContainer{}, &worst);
+  return py::make_tuple(counts, histogram.sum_ns(), record);
+}
+
+template <typename Side>
+py::dict statistics(const Side& side) {
+  const rt::Statistics& all = side.statistics();
+  py::dict out;
+  out["wake"] = copy_of(all.wake);
+  out["wait"] = copy_of(all.wait);
+  out["compute"] = copy_of(all.compute);
+  out["period"] = copy_of(all.period);
+  return out;
+}
+
 template <typename Side, typename Record>
 auto view(Record Side::* member, bool writable) {
   return [member, writable](py::object self) { return view_of(&(self.cast<Side&>().*member), self, writable); };
@@ -114,12 +141,17 @@ void bind_exchange(py::module_& module, const char* build_id) {
   using rt::CellRecord;
   using rt::Event;
   using rt::Health;
-  PYBIND11_NUMPY_DTYPE(Health, cycles, late_cycles, waits, leases_lost, busy_s, max_late_s, max_tick_s, mean_late_s);
+  using rt::Running;
+  using rt::Worst;
+  PYBIND11_NUMPY_DTYPE(Health, cycles, waits, leases_lost, late_ticks, late_woke, late_waited, late_computed, busy_s);
+  PYBIND11_NUMPY_DTYPE(Running, chain, segment, tag);
+  PYBIND11_NUMPY_DTYPE(Worst, ns, cycle, ticks, wall_s, running);
   PYBIND11_NUMPY_DTYPE(CellRecord, ticks, inputs, outputs, state, health);
   PYBIND11_NUMPY_DTYPE(Event, ticks, wall_s, value, kind, moving);
   module.attr("CELL_DTYPE") = py::dtype::of<CellRecord>();
   module.attr("EVENT_DTYPE") = py::dtype::of<Event>();
   module.attr("LEASE_S") = rt::kLeaseS;
+  module.attr("BUCKET_FLOORS_NS") = bucket_floors();
   py::register_exception<rt::ExchangeError>(module, "ExchangeError", PyExc_RuntimeError);
   py::register_exception<NotOwner>(module, "NotOwner", PyExc_RuntimeError);
   module.def("config_block", &config_block, py::arg("config"));
@@ -156,7 +188,20 @@ void bind_exchange(py::module_& module, const char* build_id) {
       .def_property_readonly("lost_ticks", &Client::lost_ticks)
       .def_property_readonly("lost_outcomes", &Client::lost_outcomes)
       .def_property_readonly("lost_events", &Client::lost_events)
+      .def("statistics", &statistics<Client>)
       .def_property_readonly("cell", view(&Client::cell, false));
+
+  using rt::Watcher;
+  py::class_<Watcher>(module, "Watcher")
+      .def(py::init([build_id](const std::string& name) { return std::make_unique<Watcher>(name, build_id); }),
+           py::arg("name"))
+      .def("refresh", &Watcher::refresh)
+      .def("statistics", &statistics<Watcher>)
+      .def_property_readonly("host_pid", [](const Watcher& self) { return self.header().pid; })
+      .def_property_readonly("tick_s", [](const Watcher& self) { return self.header().tick_s; })
+      .def_property_readonly("owner_pid", &Watcher::owner_pid)
+      .def_property_readonly("host_gone", &Watcher::host_gone)
+      .def_property_readonly("cell", view(&Watcher::cell, false));
 
   py::class_<PlantSide>(module, "PlantSide")
       .def(py::init([build_id](const std::string& name) { return std::make_unique<PlantSide>(name, build_id); }),

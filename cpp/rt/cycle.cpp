@@ -23,6 +23,18 @@ std::uint32_t Cycle::moving() const noexcept {
   return (state.chain[0] != 0 ? 1u : 0u) | (state.chain[1] != 0 ? 2u : 0u);
 }
 
+Running Cycle::running() const noexcept {
+  Running out{};
+  const State& state = kernel_->state();
+  for (int c = 0; c < kChannels; ++c) {
+    if (state.chain[c] == 0) continue;
+    out.chain[c] = state.chain[c];
+    out.segment[c] = state.segment[c];
+    out.tag[c] = tags_[c][state.segment[c] % kMaxSegments];
+  }
+  return out;
+}
+
 void Cycle::note(EventKind kind, double value, double now_s) noexcept {
   exchange_->events.write({cell_.ticks, now_s, value, kind, moving()});
 }
@@ -85,8 +97,7 @@ void Cycle::answer(Request& request) noexcept {
   request.verdict = {};
   switch (request.kind) {
     case CommandKind::kSubmit:
-      request.verdict = kernel_->take(request.channel, request.chain, request.count);
-      if (request.verdict.ok()) request.number = kernel_->state().chain[request.channel];
+      request.verdict = take_chain(request);
       break;
     case CommandKind::kCancel:
       kernel_->cancel(request.channel);
@@ -104,6 +115,14 @@ void Cycle::answer(Request& request) noexcept {
     cell_.state = kernel_->state();
     exchange_->cell.write(cell_);
   }
+}
+
+Verdict Cycle::take_chain(Request& request) noexcept {
+  const Verdict verdict = kernel_->take(request.channel, request.chain, request.count);
+  if (!verdict.ok()) return verdict;
+  request.number = kernel_->state().chain[request.channel];
+  for (std::size_t i = 0; i < request.count; ++i) tags_[request.channel][i] = request.chain[i].tag;
+  return verdict;
 }
 
 bool Cycle::readings_wait() const noexcept { return exchange_->readings.count() != readings_seen_; }

@@ -46,6 +46,8 @@ class Cycle {
   void note(EventKind kind, double value, double now_s) noexcept PODHAND_NONBLOCKING;
 
   [[nodiscard]] std::uint32_t moving() const noexcept PODHAND_NONBLOCKING;
+  /// What runs as the next tick begins. Real-time.
+  [[nodiscard]] Running running() const noexcept PODHAND_NONBLOCKING;
   [[nodiscard]] std::uint64_t ticks() const noexcept { return cell_.ticks; }
   [[nodiscard]] std::uint64_t leases_lost() const noexcept { return leases_lost_; }
 
@@ -53,6 +55,7 @@ class Cycle {
   void judge_lease(double elapsed_s, double now_s) noexcept PODHAND_NONBLOCKING;
   void lose_lease(EventKind why, double value, double now_s) noexcept PODHAND_NONBLOCKING;
   void answer(Request& request) noexcept PODHAND_NONBLOCKING;
+  [[nodiscard]] Verdict take_chain(Request& request) noexcept PODHAND_NONBLOCKING;
 
   Exchange* exchange_;
   Kernel* kernel_;
@@ -65,6 +68,7 @@ class Cycle {
   std::uint64_t owner_{}, beats_{};
   double silence_s_{};
   std::uint64_t readings_seen_{};
+  std::uint32_t tags_[kChannels][kMaxSegments]{};  ///< of the chains taken last
   std::uint64_t leases_lost_{};
 };
 

@@ -1,4 +1,4 @@
-#include <rt/exchange.hpp>
+#include <rt/shared_memory.hpp>
 
 #include <cstddef>
 
@@ -14,8 +14,11 @@ std::uint64_t exchange_hash() noexcept {
   };
 #define AT(type, field) (add(offsetof(type, field)), add(sizeof(type::field)))
   add(kVersion);
-  AT(Health, cycles), AT(Health, late_cycles), AT(Health, waits), AT(Health, leases_lost), AT(Health, busy_s);
-  AT(Health, max_late_s), AT(Health, max_tick_s), AT(Health, mean_late_s);
+  AT(Health, cycles), AT(Health, waits), AT(Health, leases_lost), AT(Health, late_ticks), AT(Health, late_woke);
+  AT(Health, late_waited), AT(Health, late_computed), AT(Health, busy_s);
+  AT(Running, chain), AT(Running, segment), AT(Running, tag);
+  AT(Worst, ns), AT(Worst, cycle), AT(Worst, ticks), AT(Worst, wall_s), AT(Worst, running);
+  AT(Statistics, wake), AT(Statistics, wait), AT(Statistics, compute), AT(Statistics, period), add(kBuckets);
   AT(CellRecord, ticks), AT(CellRecord, inputs), AT(CellRecord, outputs), AT(CellRecord, state), AT(CellRecord, health);
   AT(TickRecord, inputs), AT(TickRecord, outputs);
   AT(Acknowledgement, sequence), AT(Acknowledgement, token), AT(Acknowledgement, ticks), AT(Acknowledgement, answer);
@@ -25,11 +28,13 @@ std::uint64_t exchange_hash() noexcept {
   AT(Command, count), AT(Command, payload), AT(Command, chain);
   AT(Exchange, header), AT(Exchange, bells), AT(Exchange, lease), AT(Exchange, beat), AT(Exchange, readings);
   AT(Exchange, set_points), AT(Exchange, cell), AT(Exchange, answers), AT(Exchange, events), AT(Exchange, outcomes);
-  AT(Exchange, commands), AT(Exchange, ticks);
+  AT(Exchange, commands), AT(Exchange, ticks), AT(Exchange, statistics);
 #undef AT
   add(sizeof(Exchange));
   return hash;
 }
+
+BlockKind Exchange::kind() noexcept { return {kMagic, kVersion, sizeof(Exchange), exchange_hash()}; }
 
 std::uint32_t crc32(const void* data, std::size_t size) noexcept {
   std::uint32_t crc = 0xffffffffu;

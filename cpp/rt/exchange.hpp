@@ -11,11 +11,12 @@
 
 #include <podhand/kernel.hpp>
 #include <rt/lock_free.hpp>
+#include <rt/statistics.hpp>
 
 namespace podhand::rt {
 
 inline constexpr std::uint64_t kMagic = 0x74722d646e616870u;  // "phand-rt"
-inline constexpr std::uint32_t kVersion = 1;
+inline constexpr std::uint32_t kVersion = 2;
 inline constexpr double kLeaseS = 0.250;  ///< a client that is silent for longer has lost its lease
 
 /// Written once, before `ready`.
@@ -33,18 +34,6 @@ struct Header {
 };
 
 // ---- podhand-rt to everybody ------------------------------------------------------------------------------------
-
-/// How the host itself is doing. Times are wall times.
-struct Health {
-  std::uint64_t cycles{};       ///< wake-ups of the cycle
-  std::uint64_t late_cycles{};  ///< of them, those that began more than half a period after their time
-  std::uint64_t waits{};        ///< waits for the plant that lasted longer than a period
-  std::uint64_t leases_lost{};
-  double busy_s{};      ///< inside Kernel::tick so far
-  double max_late_s{};  ///< latest wake-up
-  double max_tick_s{};  ///< longest tick
-  double mean_late_s{};
-};
 
 /// The cell after one tick.
 struct CellRecord {
@@ -130,7 +119,12 @@ struct Bells {
   alignas(64) std::atomic<std::uint32_t> commands{};  ///< for the command thread
 };
 
+struct BlockKind;
+
 struct Exchange {
+  /// Name, size and layout, as those who attach must know it.
+  [[nodiscard]] static BlockKind kind() noexcept;
+
   Header header{};
   Bells bells{};
   alignas(64) Lease lease{};
@@ -143,6 +137,7 @@ struct Exchange {
   Journal<Outcome, 256> outcomes{};
   Ring<Command, 4> commands{};
   Journal<TickRecord, 8192> ticks{};
+  Statistics statistics{};
 };
 
 /// Covers the layout of every record, and of the block itself. Differs between builds whose exchange differs.

@@ -19,7 +19,6 @@ constexpr std::uint64_t kLookNs = 10 * kMillisecond;      ///< the longest sleep
 constexpr std::uint64_t kSilentNs = 500 * kMillisecond;   ///< a plant that gives no readings for longer is told of
 constexpr std::uint64_t kAtRestNs = 2000 * kMillisecond;  ///< given to motion to end when the host is asked to stop
 constexpr std::uint64_t kStallNs = 50 * kMillisecond;     ///< the watchdog tells of a cycle that stood this long
-constexpr double kLateShare = 0.5;                        ///< of a period
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
@@ -64,6 +63,7 @@ Host::Host(Exchange& exchange, const KernelConfig& config, const HostOptions& op
     : exchange_(exchange),
       options_(options),
       tick_s_(config.tick_s),
+      period_ns_(static_cast<std::uint64_t>(std::llround(1e9 * config.tick_s))),
       config_(config),
       cycle_(exchange, kernel_, options.lease_s),
       told_(exchange.events) {
@@ -132,16 +132,12 @@ void Host::cycle_until_rest() {
 
 /// Absolute times, so that a late cycle does not shift those after it. A cycle that is missed is not made up for.
 void Host::sleep_until_next() {
-  const auto period_ns = static_cast<std::uint64_t>(std::llround(1e9 * tick_s_));
-  next_ns_ += period_ns;
+  next_ns_ += period_ns_;
   sleep_until(next_ns_);
   const std::uint64_t now = monotonic_ns();
-  const double late_s = now > next_ns_ ? seconds(now - next_ns_) : 0.0;
-  if (now > next_ns_ + period_ns) next_ns_ = now;
+  times_.wake_ns = now > next_ns_ ? now - next_ns_ : 0;
+  if (now > next_ns_ + period_ns_) next_ns_ = now;
   ++health_.cycles;
-  health_.mean_late_s += (late_s - health_.mean_late_s) / static_cast<double>(health_.cycles);
-  health_.max_late_s = std::max(health_.max_late_s, late_s);
-  if (late_s > kLateShare * tick_s_) ++health_.late_cycles;
 }
 
 void Host::supervise(double most_s) {
@@ -173,7 +169,7 @@ bool Host::await_readings() {
     }
   }
   const std::uint64_t end = monotonic_ns();
-  const std::uint64_t waited = end - begin;
+  const std::uint64_t waited = times_.wait_ns = end - begin;
   // What the plant took too long is a wait, not a late wake-up: the next period counts from here.
   if (seconds(waited) > tick_s_) next_ns_ = std::max(next_ns_, end);
   if (seconds(waited) > tick_s_) ++health_.waits;
@@ -184,10 +180,15 @@ bool Host::await_readings() {
 
 void Host::publish() {
   const std::uint64_t begin = monotonic_ns();
+  const Worst now{0, health_.cycles, cycle_.ticks(), seconds(begin), cycle_.running()};
   cycle_.tick(health_);
-  const double took_s = seconds(monotonic_ns() - begin);
-  health_.busy_s += took_s;
-  health_.max_tick_s = std::max(health_.max_tick_s, took_s);
+  times_.compute_ns = monotonic_ns() - begin;
+  times_.period_ns = began_ns_ == 0 ? 0 : begin - began_ns_;
+  times_.scheduled = options_.paced;
+  began_ns_ = begin;
+  // The first tick waited for its plant to come: that says nothing about the host.
+  if (cycle_.ticks() > 1) account(exchange_.statistics, health_, times_, period_ns_, now);
+  times_ = {};
   ring(exchange_.bells.plant);
   ring(exchange_.bells.clients);
 }

@@ -52,15 +52,17 @@ class Host {
   Exchange& exchange_;
   HostOptions options_;
   const double tick_s_;
+  const std::uint64_t period_ns_;
   KernelConfig config_;  ///< mirror for validation; the command thread's
   Kernel kernel_{};
   Cycle cycle_;
   Health health_{};
+  TickTimes times_{};  ///< of the tick that is being made
   std::unique_ptr<Command> command_{new Command{}};
   Cursor<decltype(Exchange::events)> told_;
   std::unique_ptr<ProcessWatch> client_{}, parent_{};
   std::uint64_t client_token_{};
-  std::uint64_t next_ns_{}, supervised_ns_{};
+  std::uint64_t next_ns_{}, supervised_ns_{}, began_ns_{};
   bool silent_{false};
   bool settled_{true};
   std::atomic<bool> ended_{false};

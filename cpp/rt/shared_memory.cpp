@@ -3,8 +3,6 @@
 #include <cerrno>
 #include <cstring>
 #include <ctime>
-#include <new>
-#include <utility>
 
 #include <fcntl.h>
 #include <linux/futex.h>
@@ -29,30 +27,30 @@ void check_name(const std::string& name) {
 }
 
 /// The pid of a living podhand-rt that uses the block, or 0.
-int living_owner(const std::string& name) {
+int living_owner(const std::string& name, std::uint64_t magic) {
   const int fd = shm_open(name.c_str(), O_RDONLY | O_CLOEXEC, 0);
   if (fd < 0) return 0;
   Header header{};
   const ssize_t got = pread(fd, static_cast<void*>(&header), sizeof header, 0);
   close(fd);
-  if (got != static_cast<ssize_t>(sizeof header) || header.magic != kMagic || header.pid <= 0) return 0;
+  if (got != static_cast<ssize_t>(sizeof header) || header.magic != magic || header.pid <= 0) return 0;
   return kill(header.pid, 0) == 0 || errno == EPERM ? header.pid : 0;
 }
 
-Exchange* map(int fd, const std::string& name) {
-  void* memory = mmap(nullptr, sizeof(Exchange), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+void* map(int fd, const std::string& name, std::size_t size, bool writable) {
+  void* memory = mmap(nullptr, size, writable ? PROT_READ | PROT_WRITE : PROT_READ, MAP_SHARED, fd, 0);
   close(fd);
   if (memory == MAP_FAILED) fail_errno(name + " cannot be mapped");
-  return static_cast<Exchange*>(memory);
+  return memory;
 }
 
-void check_header(const Header& header, const std::string& name, const std::string& build_id) {
-  if (header.magic != kMagic) fail(name + " is not an exchange of podhand-rt");
-  if (header.version != kVersion) {
-    fail(name + " has version " + std::to_string(header.version) + ", this build speaks " + std::to_string(kVersion) +
-         ": use client and podhand-rt of one installation");
+void check_header(const Header& header, const BlockKind& kind, const std::string& name, const std::string& build_id) {
+  if (header.magic != kind.magic) fail(name + " is not an exchange of podhand-rt");
+  if (header.version != kind.version) {
+    fail(name + " has version " + std::to_string(header.version) + ", this build speaks " +
+         std::to_string(kind.version) + ": use client and podhand-rt of one installation");
   }
-  if (header.layout_hash != exchange_hash() || header.size != sizeof(Exchange)) {
+  if (header.layout_hash != kind.layout_hash || header.size != kind.size) {
     fail(name + " has another record layout: use client and podhand-rt of one installation");
   }
   if (build_id != header.build_id) {
@@ -63,37 +61,43 @@ void check_header(const Header& header, const std::string& name, const std::stri
 
 }  // namespace
 
-SharedMemory::SharedMemory(std::string name, Exchange* exchange, bool owner) noexcept
-    : name_(std::move(name)), exchange_(exchange), owner_(owner) {}
+Mapping::Mapping(std::string name, void* memory, std::size_t size, bool owner) noexcept
+    : name_(std::move(name)), memory_(memory), size_(size), owner_(owner) {}
 
-SharedMemory::SharedMemory(SharedMemory&& other) noexcept
-    : name_(std::move(other.name_)), exchange_(std::exchange(other.exchange_, nullptr)), owner_(other.owner_) {}
+Mapping::Mapping(Mapping&& other) noexcept
+    : name_(std::move(other.name_)),
+      memory_(std::exchange(other.memory_, nullptr)),
+      size_(other.size_),
+      owner_(other.owner_) {}
 
-SharedMemory::~SharedMemory() {
-  if (exchange_ == nullptr) return;
-  munmap(static_cast<void*>(exchange_), sizeof(Exchange));
+Mapping::~Mapping() {
+  if (memory_ == nullptr) return;
+  munmap(memory_, size_);
   if (owner_) shm_unlink(name_.c_str());
 }
 
-SharedMemory SharedMemory::create(const std::string& name) {
+Mapping Mapping::create(const std::string& name, const BlockKind& kind) {
   check_name(name);
-  if (const int pid = living_owner(name)) {
+  if (const int pid = living_owner(name, kind.magic)) {
     fail(name + " is in use by podhand-rt, process " + std::to_string(pid) + ": stop it, or choose another name");
   }
   shm_unlink(name.c_str());
   const int fd = shm_open(name.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
   if (fd < 0) fail_errno(name + " cannot be created");
-  if (ftruncate(fd, sizeof(Exchange)) != 0) {
+  // Memory that is promised and not there would end the process in the middle of a cycle.
+  if (const int error = posix_fallocate(fd, 0, static_cast<off_t>(kind.size)); error != 0) {
     close(fd);
     shm_unlink(name.c_str());
-    fail_errno(name + " cannot have its " + std::to_string(sizeof(Exchange)) + " bytes");
+    fail(name + " needs " + std::to_string((kind.size >> 20) + 1) + " MiB of shared memory: " + std::strerror(error) +
+         "; make /dev/shm larger (mount -o remount,size=256M /dev/shm)");
   }
-  return {name, new (map(fd, name)) Exchange{}, true};
+  return {name, map(fd, name, kind.size, true), kind.size, true};
 }
 
-SharedMemory SharedMemory::attach(const std::string& name, const std::string& build_id) {
+Mapping Mapping::attach(const std::string& name, const BlockKind& kind, const std::string& build_id, bool writable) {
   check_name(name);
-  const int fd = shm_open(name.c_str(), O_RDWR | O_CLOEXEC, 0);
+  const int fd = shm_open(name.c_str(), (writable ? O_RDWR : O_RDONLY) | O_CLOEXEC, 0);
+  if (fd < 0 && errno != ENOENT) fail_errno(name + " cannot be opened");
   if (fd < 0) fail(name + " does not exist: no podhand-rt of that name runs");
   struct stat facts{};
   if (fstat(fd, &facts) != 0 || facts.st_size < static_cast<off_t>(sizeof(Header))) {
@@ -104,12 +108,13 @@ SharedMemory SharedMemory::attach(const std::string& name, const std::string& bu
   const bool read = pread(fd, static_cast<void*>(&header), sizeof header, 0) == static_cast<ssize_t>(sizeof header);
   try {
     if (!read || header.ready.load() == 0) fail(name + " is not ready yet, or its podhand-rt has failed to start");
-    check_header(header, name, build_id);
+    check_header(header, kind, name, build_id);
+    if (facts.st_size < static_cast<off_t>(kind.size)) fail(name + " is cut short: it is of no use any more");
   } catch (...) {
     close(fd);
     throw;
   }
-  return {name, map(fd, name), false};
+  return {name, map(fd, name, kind.size, writable), kind.size, false};
 }
 
 ProcessWatch::ProcessWatch(int pid) noexcept : fd_(static_cast<int>(syscall(SYS_pidfd_open, pid, 0))) {}

@@ -116,6 +116,24 @@ bool Client::wait_beyond(std::uint64_t ticks, double timeout_s) {
   }
 }
 
+// ---- watcher ----------------------------------------------------------------------------------------------------
+
+Watcher::Watcher(const std::string& name, const std::string& build_id)
+    : memory_(name, build_id), host_(memory_->header.pid) {
+  refresh();
+}
+
+bool Watcher::refresh() noexcept {
+  std::uint64_t number = 0;
+  return memory_->cell.read(cell, number);
+}
+
+int Watcher::owner_pid() const noexcept { return pid_of(memory_->lease.owner.load(std::memory_order_acquire)); }
+
+bool Watcher::host_gone() const noexcept {
+  return memory_->header.leaving.load(std::memory_order_acquire) != 0 || host_.ended();
+}
+
 // ---- plant ------------------------------------------------------------------------------------------------------
 
 PlantSide::PlantSide(const std::string& name, const std::string& build_id)

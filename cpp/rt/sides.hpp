@@ -44,6 +44,7 @@ class Client {
   [[nodiscard]] std::uint64_t lost_outcomes() const noexcept { return outcomes_.lost(); }
   [[nodiscard]] std::uint64_t lost_events() const noexcept { return events_.lost(); }
   [[nodiscard]] std::uint64_t lost_ticks() const noexcept { return ticks_.lost(); }
+  [[nodiscard]] const Statistics& statistics() const noexcept { return memory_->statistics; }
 
   CellRecord cell{};
 
@@ -56,6 +57,26 @@ class Client {
   Cursor<decltype(Exchange::outcomes)> outcomes_;
   Cursor<decltype(Exchange::ticks)> ticks_;
   std::uint64_t token_{}, sequence_{};
+};
+
+/// Somebody who only looks: the memory is mapped for reading, so nothing that happens here can reach podhand-rt.
+class Watcher {
+ public:
+  /// @throws ExchangeError as Mapping::attach
+  Watcher(const std::string& name, const std::string& build_id);
+
+  [[nodiscard]] const Statistics& statistics() const noexcept { return memory_->statistics; }
+  /// Copies the newest state of the cell; false before the first tick.
+  bool refresh() noexcept;
+  [[nodiscard]] const Header& header() const noexcept { return memory_->header; }
+  [[nodiscard]] int owner_pid() const noexcept;
+  [[nodiscard]] bool host_gone() const noexcept;
+
+  CellRecord cell{};
+
+ private:
+  Watched<Exchange> memory_;
+  ProcessWatch host_;
 };
 
 /// The plant's side: readings in, set-points out, in turn. While podhand-rt is late the plant stands: its time does not

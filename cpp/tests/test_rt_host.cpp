@@ -206,7 +206,7 @@ int main() {
     CHECK(refusal(name, kBuild).find("another record layout") != std::string::npos);
     header.layout_hash -= 1;
     header.version += 1;
-    CHECK(refusal(name, kBuild).find("has version 2, this build speaks 1") != std::string::npos);
+    CHECK(refusal(name, kBuild).find("has version 3, this build speaks 2") != std::string::npos);
     header.version -= 1;
     try {
       (void)SharedMemory::create(name);

@@ -29,6 +29,8 @@ CELL_DTYPE: Final[np.dtype[np.void]]
 """The cell after one tick, as podhand-rt shares it: ticks, inputs, outputs, state, health."""
 EVENT_DTYPE: Final[np.dtype[np.void]]
 LEASE_S: Final[float]
+BUCKET_FLOORS_NS: Final[NDArray[np.uint64]]
+"""The least duration of each bucket of podhand-rt's histograms [ns]."""
 MIN_DAMPING_RATIO: Final[float]
 
 class KernelRefusal(ValueError):
@@ -390,6 +392,9 @@ class Client:
     def drain_ticks(self) -> bytes:
         """Return inputs and outputs of the ticks since the last call."""
 
+    def statistics(self) -> dict[str, tuple[NDArray[np.uint64], int, NDArray[np.void] | None]]:
+        """As ``Watcher.statistics``."""
+
     @property
     def lost_ticks(self) -> int:
         """Ticks that were overwritten before they were drained."""
@@ -398,6 +403,34 @@ class Client:
     def lost_outcomes(self) -> int: ...
     @property
     def lost_events(self) -> int: ...
+    @property
+    def cell(self) -> NDArray[np.void]:
+        """0-d record of ``CELL_DTYPE``, as of the last refresh; read-only."""
+
+class Watcher:
+    """Reads what podhand-rt shares through memory that is mapped for reading alone."""
+
+    def __init__(self, name: str) -> None:
+        """Attach. Raises ExchangeError: nothing there, or of another version, layout or build."""
+
+    def refresh(self) -> bool:
+        """Copy the newest state into ``cell``; False before the first tick."""
+
+    def statistics(self) -> dict[str, tuple[NDArray[np.uint64], int, NDArray[np.void] | None]]:
+        """Return for ``wake``, ``wait``, ``compute``, ``period``: counts per bucket, sum [ns], record of the worst."""
+
+    @property
+    def host_pid(self) -> int: ...
+    @property
+    def tick_s(self) -> float:
+        """Period of its cycle [s]."""
+
+    @property
+    def owner_pid(self) -> int:
+        """Who commands; 0 nobody."""
+
+    @property
+    def host_gone(self) -> bool: ...
     @property
     def cell(self) -> NDArray[np.void]:
         """0-d record of ``CELL_DTYPE``, as of the last refresh; read-only."""
