@@ -36,11 +36,13 @@ evaluate_app = typer.Typer(help="Measure success over many worlds.", no_args_is_
 report_app = typer.Typer(help="Reports about runs that are over.", no_args_is_help=True)
 primitive_app = typer.Typer(help="The primitives that stows are made of.", no_args_is_help=True)
 station_app = typer.Typer(help="Station files: what a workcell consists of, and its limits.", no_args_is_help=True)
+flight_app = typer.Typer(help="The flight recorder of podhand-rt: its last minute.", no_args_is_help=True)
 bench_app = typer.Typer(help="Measure speed, beside the usual alternatives.", no_args_is_help=True)
 app.add_typer(evaluate_app, name="evaluate")
 app.add_typer(report_app, name="report")
 app.add_typer(primitive_app, name="primitive")
 app.add_typer(station_app, name="station")
+app.add_typer(flight_app, name="flight")
 app.add_typer(bench_app, name="bench")
 
 
@@ -343,16 +345,19 @@ def primitive_run(
 @app.command()
 @reports_errors
 def replay(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")],
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder, or a single recording.")],
     json_file: JsonOption = None,
 ) -> None:
     """Check every byte of a run folder, then run the kernel again on its recordings and compare.
 
-    On the build that recorded the run every output must be equal bit for bit; on another within 1e-9.
+    On the build that recorded the run every output must be equal bit for bit; on another within 1e-9. Of a single
+    recording that was cut off, what is whole is replayed, and it is said what is missing.
 
     Try it:
 
         podhand replay runs/20261121-101500-stow-seed1
+
+        podhand replay fault-20261121T101500Z-tick48211.mcap
     """
     from podhand.app.replay import replay_run
 
@@ -383,6 +388,43 @@ def stats(
     from podhand.app.stats import show_stats
 
     show_stats(name, prometheus=prometheus, json_target=json_file)
+
+
+@flight_app.command("list")
+@reports_errors
+def flight_list(json_file: JsonOption = None) -> None:
+    """List the flight recorders on this machine: of every podhand-rt that runs, and of those that were killed."""
+    from podhand.app.flight import list_flights
+
+    list_flights(json_target=json_file)
+
+
+@flight_app.command("save")
+@reports_errors
+def flight_save(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Of the podhand-rt, as `podhand flight list` shows it.")],
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="FILE.mcap", help="Without it, one in this folder.")
+    ] = None,
+    last_s: Annotated[
+        float | None, typer.Option("--last", metavar="SECONDS", min=0.001, help="So much at least; without it, all.")
+    ] = None,
+    keep: Annotated[bool, typer.Option("--keep", help="Leave the memory of a dead podhand-rt where it is.")] = False,
+    json_file: JsonOption = None,
+) -> None:
+    """Write a flight recorder's last minute as a recording, of a podhand-rt that runs or that was killed.
+
+    Try it:
+
+        podhand flight list
+
+        podhand flight save /podhand-4711-1 --out what-happened.mcap
+
+        podhand replay what-happened.mcap
+    """
+    from podhand.app.flight import save_flight_file
+
+    save_flight_file(name, out=out, last_s=last_s, keep=keep, json_target=json_file)
 
 
 @station_app.command("show")

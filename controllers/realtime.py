@@ -78,6 +78,8 @@ class RealtimeProcess:
         pace: how fast it ticks.
         priority: of its cycle, SCHED_FIFO 1 to 98; 0 leaves the ordinary scheduler. What it got it says in ``log()``.
         lease_s: silence after which a client loses its lease; None: 0.25 s.
+        flight_dir: folder for recordings of faults, 20 s before and 5 s after each; None: its flight recorder is in
+            shared memory alone. One that was killed leaves it there (``controllers.flight``).
 
     Raises:
         DeviceError: it is not installed, or did not start; the message is its own.
@@ -91,13 +93,15 @@ class RealtimeProcess:
         pace: Pace = Pace.REAL,
         priority: int = 80,
         lease_s: float | None = None,
+        flight_dir: Path | None = None,
     ) -> None:
         self.name = name or f"/podhand-{os.getpid()}-{next(_NUMBERS)}"
         self._ready = False
         self._log: IO[bytes] = tempfile.TemporaryFile()
         lease_ms = round(1e3 * (lease_s or _kernel.LEASE_S))
         command = [_executable(), "--name", self.name, "--pace", pace.value, "--priority", str(priority),
-                   "--lease-ms", str(lease_ms), "--end-with", str(os.getpid())]  # fmt: skip
+                   "--lease-ms", str(lease_ms), "--end-with", str(os.getpid()),
+                   *(["--flight-dir", str(flight_dir)] if flight_dir else [])]  # fmt: skip
         # A group of its own: Ctrl-C is for the client, which brings everything to rest first.
         self.process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._log, process_group=0

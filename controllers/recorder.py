@@ -1,21 +1,23 @@
 """Recordings: everything that went into the kernel and came out of it, and their exact replay.
 
 A recording is an MCAP file of fixed binary records; the schemas hold the record layouts as JSON. Commands carry the
-number of ticks that had been made when the kernel accepted them, so that a replay can give each at its tick.
+number of ticks that had been made when the kernel accepted them, so that a replay can give each at its tick. The flight
+recorder of podhand-rt writes the same format (``cpp/rt/flight_file.cpp``), with a state of the kernel to begin from.
 """
 
+import io
 import json
 import struct
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+import zstandard
 from mcap.exceptions import McapError
-from mcap.reader import make_reader
-from mcap.records import Channel, Footer, Header, Message
+from mcap.records import Channel, Footer, Header, McapRecord, Message, Metadata
 from mcap.stream_reader import StreamReader
 from mcap.writer import CompressionType, Writer
 from numpy.typing import NDArray
@@ -28,14 +30,19 @@ from podhand.core.exchange import INPUTS_DTYPE, OUTPUTS_DTYPE, Axis
 
 __all__ = ["RECORDING_VERSION", "Difference", "Recorder", "Recording", "ReplayReport", "read_recording", "replay"]
 
-RECORDING_VERSION: Final = 1
+RECORDING_VERSION: Final = 2
+_READABLE = ("1", "2")
 TICK_DTYPE: Final = np.dtype([("inputs", INPUTS_DTYPE), ("outputs", OUTPUTS_DTYPE)])
 OTHER_BUILD_TOLERANCE: Final = 1e-9
 _PROFILE = "podhand-recording"
-_MAGIC_SIZE = 8
+_MAGIC = b"\x89MCAP0\r\n"
+_MAGIC_SIZE = len(_MAGIC)
 _COMMAND_HEAD = struct.Struct("<Qii")  # ticks before it, command, channel or index
 _COMMANDS = ("submit", "cancel", "set_payload", "reset_fault", "lose_lease")
+_STATE_HEAD = struct.Struct("<QII")  # ticks before it, segments of the running chain per channel
 _TOPICS = ("configuration", "initial", "command", "ticks", "outcome", "names")
+_READ_TOPICS = (*_TOPICS, "state")
+_CHUNK, _DATA_END, _FOOTER = 0x06, 0x0F, 0x02
 
 
 class Recorder:
@@ -155,6 +162,16 @@ class Command:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
+class Start:
+    """A saved state of the kernel, for a recording that begins in the midst of a run."""
+
+    ticks_before: int
+    state: bytes
+    chains: tuple[NDArray[np.void], NDArray[np.void]]
+    """Segments of the chain that ran, per channel."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Recording:
     """A recording in memory."""
 
@@ -171,26 +188,47 @@ class Recording:
     """(m,) of the kernel's outcome layout."""
     names: tuple[dict[str, Any], ...]
     """Names of segments and conditions of every chain, in order."""
+    start: Start | None = None
+    """None: it begins with the first tick of a configured kernel."""
+    recovered: str = ""
+    """What is missing at its end, in words; empty when it is whole."""
+
+    @property
+    def from_ticks(self) -> int:
+        """Ticks made before its first."""
+        return self.start.ticks_before if self.start else 0
 
 
-def read_recording(path: Path) -> Recording:
+def read_recording(path: Path, *, recover: bool = False) -> Recording:
     """Read a recording, every checksum verified.
+
+    Args:
+        path: the file.
+        recover: take what is whole of a file that was cut off or is damaged further on; ``recovered`` says so.
 
     Raises:
         RecordingError: missing, not complete, damaged (says where) or of a layout that this build cannot read.
     """
-    data = _bytes(path)
+    data, recovered = _bytes(path), ""
+    if recover and not _is_whole(path, data):
+        data, recovered = _whole_part(path, data)
     _check_ends(path, data)
-    parts: dict[str, list[bytes]] = {topic: [] for topic in _TOPICS}
+    parts: dict[str, list[bytes]] = {topic: [] for topic in _READ_TOPICS}
+    metadata: dict[str, str] = {}
     try:
-        for topic, message in _messages(path):
-            parts[topic].append(message.data)
-        metadata = _metadata(path)
+        for topic, record in _records(data):
+            if isinstance(record, Message):
+                parts[topic].append(record.data)
+            elif isinstance(record, Metadata) and record.name == "podhand":
+                metadata = dict(record.metadata)
+        if not metadata:
+            raise ValueError("it does not say by which build it was written")
     except (McapError, struct.error, ValueError, KeyError, OSError, EOFError, zlib.error, AssertionError) as error:
         raise RecordingError(f"{path} is damaged: {error or type(error).__name__}; restore it from a copy") from error
     except Exception as error:  # decompressors raise types of their own
         raise RecordingError(f"{path} is damaged: {type(error).__name__}: {error}; restore it from a copy") from error
-    return _assemble(path, parts, metadata)
+    recording = _assemble(path, parts, metadata)
+    return _within_ticks(recording, recovered) if recovered else recording
 
 
 def _bytes(path: Path) -> bytes:
@@ -202,46 +240,92 @@ def _bytes(path: Path) -> bytes:
 
 def _check_ends(path: Path, data: bytes) -> None:
     """Check what the stream reader does not: completeness, summary checksum, and the fixed bytes at both ends."""
-    magic = b"\x89MCAP0\r\n"
-    if not data.startswith(magic):
+    if not data.startswith(_MAGIC):
         raise RecordingError(f"{path} is not an MCAP file (it starts with {data[:8]!r})")
     footer_size = 1 + 8 + 8 + 8 + 4
-    if len(data) < 2 * _MAGIC_SIZE + footer_size or not data.endswith(magic):
+    if len(data) < 2 * _MAGIC_SIZE + footer_size or not data.endswith(_MAGIC):
         raise RecordingError(f"{path} is not complete: the writer was stopped before it closed the file")
     footer_at = len(data) - _MAGIC_SIZE - footer_size
     opcode, length, summary, offsets, crc = struct.unpack_from("<BQQQI", data, footer_at)
-    if opcode != 2 or length != 20 or not _MAGIC_SIZE <= summary <= offsets <= footer_at:
+    if opcode != _FOOTER or length != 20 or not _MAGIC_SIZE <= summary <= (offsets or footer_at) <= footer_at:
         raise RecordingError(f"{path} is damaged: its footer is not one (byte {footer_at})")
     if zlib.crc32(data[summary : footer_at + footer_size - 4]) != crc:
         raise RecordingError(f"{path} is damaged: checksum of the summary differs (bytes {summary} to {footer_at})")
 
 
-def _messages(path: Path) -> Iterator[tuple[str, Message]]:
+def _is_whole(path: Path, data: bytes) -> bool:
+    try:
+        _check_ends(path, data)
+    except RecordingError:
+        return False
+    return _whole_until(data)[1]
+
+
+def _whole_until(data: bytes) -> tuple[int, bool]:
+    """Return where the last record ends that is there with a right checksum, and whether the data's end was reached."""
+    at = _MAGIC_SIZE
+    while at + 9 <= len(data):
+        opcode, length = struct.unpack_from("<BQ", data, at)
+        if opcode == _DATA_END:
+            return at, True
+        end = at + 9 + length
+        if end > len(data) or (opcode == _CHUNK and not _right_chunk(data[at + 9 : end])):
+            return at, False
+        at = end
+    return at, False
+
+
+def _right_chunk(chunk: bytes) -> bool:
+    try:
+        size, crc, name = struct.unpack_from("<QII", chunk, 16)
+        how = chunk[32 : 32 + name].decode()
+        records = chunk[32 + name + 8 :]
+        whole = zstandard.ZstdDecompressor().decompress(records, max_output_size=size) if how == "zstd" else records
+    except (struct.error, UnicodeDecodeError, zstandard.ZstdError):
+        return False
+    return bool(len(whole) == size and zlib.crc32(whole) == crc)
+
+
+def _whole_part(path: Path, data: bytes) -> tuple[bytes, str]:
+    """Return the file up to its last whole chunk, closed again, and what was left out."""
+    if not data.startswith(_MAGIC):
+        raise RecordingError(f"{path} is not an MCAP file (it starts with {data[:8]!r})")
+    at, _ = _whole_until(data)
+    words = f"{path.name} breaks off at byte {at} of {len(data)}: what is whole before is used"
+    end = struct.pack("<BQI", _DATA_END, 4, 0)
+    tail = struct.pack("<BQQQ", _FOOTER, 20, at + len(end), at + len(end))
+    return data[:at] + end + tail + struct.pack("<I", zlib.crc32(tail)) + _MAGIC, words
+
+
+def _within_ticks(recording: Recording, words: str) -> Recording:
+    """Leave out what belongs to ticks that are lost."""
+    end = recording.from_ticks + len(recording.ticks)
+    last = int(recording.ticks["inputs"]["tick"][-1]) if len(recording.ticks) else -1
+    return replace(
+        recording,
+        commands=tuple(command for command in recording.commands if command.ticks_before < end),
+        outcomes=recording.outcomes[recording.outcomes["end_tick"].astype(np.int64) <= last],
+        recovered=words,
+    )
+
+
+def _records(data: bytes) -> Iterator[tuple[str, McapRecord]]:
     topics: dict[int, str] = {}
-    with path.open("rb") as stream:
-        for record in StreamReader(stream, validate_crcs=True).records:
-            if isinstance(record, Header) and record.profile != _PROFILE:
-                raise ValueError(f"profile is {record.profile!r}, not {_PROFILE!r}")
-            if isinstance(record, Message):
-                yield topics[record.channel_id], record
-            elif isinstance(record, Channel):
-                topics[record.id] = record.topic.removeprefix("/")
-            elif isinstance(record, Footer):
-                return
-
-
-def _metadata(path: Path) -> dict[str, str]:
-    with path.open("rb") as stream:
-        for record in make_reader(stream, validate_crcs=True).iter_metadata():
-            if record.name == "podhand":
-                return dict(record.metadata)
-    raise ValueError("it does not say by which build it was written")
+    for record in StreamReader(io.BytesIO(data), validate_crcs=True).records:
+        if isinstance(record, Header) and record.profile != _PROFILE:
+            raise ValueError(f"profile is {record.profile!r}, not {_PROFILE!r}")
+        if isinstance(record, Channel):
+            topics[record.id] = record.topic.removeprefix("/")
+        elif isinstance(record, Footer):
+            return
+        else:
+            yield topics[record.channel_id] if isinstance(record, Message) else "", record
 
 
 def _assemble(path: Path, parts: dict[str, list[bytes]], metadata: dict[str, str]) -> Recording:
-    if metadata.get("version") != str(RECORDING_VERSION):
+    if metadata.get("version") not in _READABLE:
         raise RecordingError(
-            f"{path} has recording version {metadata.get('version')}, this build reads {RECORDING_VERSION}"
+            f"{path} has recording version {metadata.get('version')}, this build reads {' and '.join(_READABLE)}"
         )
     if metadata["layout_hash"] != str(_kernel.layout_hash()):
         raise RecordingError(
@@ -261,9 +345,20 @@ def _assemble(path: Path, parts: dict[str, list[bytes]], metadata: dict[str, str
             ticks=np.frombuffer(b"".join(parts["ticks"]), TICK_DTYPE),
             outcomes=np.frombuffer(b"".join(parts["outcome"]), _kernel.OUTCOME_DTYPE),
             names=tuple(json.loads(text) for text in parts["names"]),
+            start=_start(parts["state"][0]) if parts["state"] else None,
         )
     except (ValueError, IndexError, struct.error) as error:
         raise RecordingError(f"{path} is damaged: a record has the wrong size ({error})") from error
+
+
+def _start(data: bytes) -> Start:
+    ticks, *counts = _STATE_HEAD.unpack_from(data)
+    begin = _STATE_HEAD.size + _kernel.STATE_BYTES
+    segments = np.frombuffer(data[begin:], _kernel.SEGMENT_DTYPE)
+    if len(segments) != sum(counts):
+        raise ValueError(f"a state with {sum(counts)} segments holds {len(segments)}")
+    chains = segments[: counts[0]], segments[counts[0] :]
+    return Start(ticks_before=ticks, state=data[_STATE_HEAD.size : begin], chains=chains)
 
 
 def _command(data: bytes) -> Command:
@@ -313,21 +408,32 @@ class ReplayReport:
         """Return what was compared and what came of it."""
         how = "bit for bit" if self.same_build else f"within {self.tolerance:g}, as another build recorded them"
         if self.first_difference is None:
-            return f"{self.ticks} ticks, {self.commands} commands and {self.outcomes} outcomes agree {how}"
-        return f"differs at {self.first_difference.in_words()} ({self.ticks} ticks compared {how})"
+            words = f"{self.ticks} ticks, {self.commands} commands and {self.outcomes} outcomes agree {how}"
+        else:
+            words = f"differs at {self.first_difference.in_words()} ({self.ticks} ticks compared {how})"
+        return "; ".join((words, *self.notes))
 
 
-def replay(path: Path) -> ReplayReport:
+def replay(path: Path, *, recover: bool = False) -> ReplayReport:
     """Run a fresh kernel on the recorded configuration, inputs and commands; compare its outputs with the recorded.
 
-    Raises RecordingError when the recording cannot be read, or its commands are refused by this build.
+    A recording of the flight recorder begins with a saved state of the kernel instead of the first tick.
+
+    Args:
+        path: the recording.
+        recover: as in ``read_recording``.
+
+    Raises:
+        RecordingError: the recording cannot be read, its commands are refused by this build, or its saved state was
+            written by another one.
     """
-    recording = read_recording(path)
+    recording = read_recording(path, recover=recover)
     kernel = _kernel.Kernel()
     try:
         kernel.configure(recording.config)
     except _kernel.KernelRefusal as refusal:
         raise RecordingError(f"{path}: this build refuses the recorded parameters: {refusal}") from refusal
+    _begin(kernel, recording)
     run = _run(kernel, recording)
     same_build = recording.build_id == str(_kernel.build_id())
     tolerance = 0.0 if same_build else OTHER_BUILD_TOLERANCE
@@ -345,7 +451,20 @@ def replay(path: Path) -> ReplayReport:
         tolerance=tolerance,
         first_difference=first,
         largest_difference=largest,
+        notes=(recording.recovered,) if recording.recovered else (),
     )
+
+
+def _begin(kernel: Any, recording: Recording) -> None:
+    """Put the kernel where the recording begins."""
+    if recording.start is None:
+        return
+    if recording.build_id != str(_kernel.build_id()):
+        raise RecordingError(
+            f"{recording.path} begins in the midst of a run, with a state that only build {recording.build_id} can "
+            f"take up: replay it with that build (this is {_kernel.build_id()})"
+        )
+    kernel.restore(recording.start.state, *recording.start.chains)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -358,8 +477,8 @@ class _Run:
 
 def _run(kernel: Any, recording: Recording) -> _Run:
     inputs = np.ascontiguousarray(recording.ticks["inputs"])
-    places = [command.ticks_before for command in recording.commands]
-    if any(place > len(inputs) for place in places) or places != sorted(places):
+    places = [command.ticks_before - recording.from_ticks for command in recording.commands]
+    if any(not 0 <= place <= len(inputs) for place in places) or places != sorted(places):
         raise RecordingError(f"{recording.path}: commands lie outside the recorded ticks; the recording has a gap")
     pieces: list[Any] = [np.empty(0, OUTPUTS_DTYPE)]
     outcomes: list[Any] = []
@@ -370,7 +489,7 @@ def _run(kernel: Any, recording: Recording) -> _Run:
         try:
             _give(kernel, command)
         except _kernel.KernelRefusal as error:  # a run that has gone another way may not fit the commands any more
-            refusal = f"{command.name} after {place} ticks: {error}"
+            refusal = f"{command.name} after {command.ticks_before} ticks: {error}"
             break
     if not refusal:
         _tick_to(kernel, inputs, done, len(inputs), pieces, outcomes)

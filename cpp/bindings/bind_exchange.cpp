@@ -1,7 +1,10 @@
 /// The sides that talk to podhand-rt: its client, and a plant that runs in a Python process.
 #include "bindings.hpp"
 
+#include <rt/flight_file.hpp>
 #include <rt/sides.hpp>
+
+#include <pybind11/stl.h>
 
 #include <cstring>
 #include <stdexcept>
@@ -156,6 +159,27 @@ void bind_exchange(py::module_& module, const char* build_id) {
   py::register_exception<NotOwner>(module, "NotOwner", PyExc_RuntimeError);
   module.def("config_block", &config_block, py::arg("config"));
   module.def("exchange_hash", &rt::exchange_hash);
+
+  using rt::FlightRecord;
+  py::class_<FlightRecord>(module, "FlightRecord")
+      .def(py::init([build_id](const std::string& name) { return std::make_unique<FlightRecord>(name, build_id); }),
+           py::arg("name"))
+      .def_property_readonly("host_pid", &FlightRecord::host_pid)
+      .def_property_readonly("host_gone", &FlightRecord::host_gone)
+      .def_property_readonly("tick_s", &FlightRecord::tick_s)
+      .def_property_readonly("ticks", &FlightRecord::ticks)
+      .def("faults", &FlightRecord::faults)
+      .def(
+          "save",
+          [](const FlightRecord& self, const std::string& path, std::uint64_t from_ticks, const std::string& why) {
+            rt::FlightSaved saved;
+            {
+              py::gil_scoped_release free;
+              saved = self.save(path, from_ticks, why);
+            }
+            return py::make_tuple(saved.from_ticks, saved.to_ticks, saved.commands, saved.outcomes);
+          },
+          py::arg("path"), py::arg("from_ticks"), py::arg("why"));
 
   py::class_<Client>(module, "Client")
       .def(py::init([build_id](const std::string& name) { return std::make_unique<Client>(name, build_id); }),

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstring>
 #include <memory>
+#include <string_view>
 #include <vector>
 
 namespace podhand::bindings {
@@ -94,6 +95,17 @@ py::array tick_many(BoundKernel& self, const py::array& inputs) {
   return outputs;
 }
 
+void restore(BoundKernel& self, const py::bytes& state, const py::array& arm, const py::array& band_arm) {
+  const auto bytes = static_cast<std::string_view>(state);
+  auto record = std::make_unique<KernelState>();
+  if (bytes.size() != sizeof *record) throw py::type_error("state must be what the kernel of this build saved");
+  std::memcpy(record->words, bytes.data(), bytes.size());
+  const Segment* chains[kChannels] = {records_of<Segment>(arm, "SEGMENT"), records_of<Segment>(band_arm, "SEGMENT")};
+  const std::size_t counts[kChannels] = {static_cast<std::size_t>(arm.size()),
+                                         static_cast<std::size_t>(band_arm.size())};
+  self.kernel.restore(*record, chains, counts);
+}
+
 }  // namespace
 
 void bind_kernel(py::module_& module) {
@@ -121,6 +133,7 @@ void bind_kernel(py::module_& module) {
           py::arg("index"), py::arg("payload"))
       .def("reset_fault", [](BoundKernel& self) { accept(self.kernel.reset_fault()); })
       .def("take_outcome", &take_outcome)
+      .def("restore", &restore, py::arg("state"), py::arg("arm"), py::arg("band_arm"))
       .def("tick", &BoundKernel::tick)
       .def("tick_many", &tick_many, py::arg("inputs"))
       .def("record_into", &BoundKernel::record_into, py::arg("capacity"))
@@ -135,6 +148,7 @@ void bind_kernel(py::module_& module) {
       .def_property_readonly("state", [](py::object self) {
         return view_of(const_cast<State*>(&self.cast<BoundKernel&>().kernel.state()), self, false);
       });
+  module.attr("STATE_BYTES") = sizeof(KernelState);
   module.def(
       "validate_config",
       [](const py::array& config) { accept(validate(one_record<KernelConfig>(config, "KERNEL_CONFIG"))); },

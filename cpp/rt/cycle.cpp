@@ -10,8 +10,10 @@ constexpr double kMostSilencePerWakeS = 0.020;
 
 }  // namespace
 
-Cycle::Cycle(Exchange& exchange, Kernel& kernel, double lease_s) noexcept
-    : exchange_(&exchange), kernel_(&kernel), lease_s_(lease_s) {}
+Cycle::Cycle(Exchange& exchange, Flight& flight, Kernel& kernel, double lease_s) noexcept
+    : exchange_(&exchange), flight_(&flight), kernel_(&kernel), lease_s_(lease_s) {
+  keep_state();
+}
 
 bool Cycle::offer(Request& request) noexcept {
   Request* none = nullptr;
@@ -37,9 +39,16 @@ Running Cycle::running() const noexcept {
 
 void Cycle::note(EventKind kind, double value, double now_s) noexcept {
   exchange_->events.write({cell_.ticks, now_s, value, kind, moving()});
+  if (is_fault(kind)) fault(FaultKind::kEvent, static_cast<std::uint32_t>(kind));
+}
+
+void Cycle::stop(Cause cause) noexcept {
+  keep(cause == Cause::kLeaseLost ? Taken::kLoseLease : Taken::kCancel, -1, {});
+  kernel_->cancel(-1, cause);
 }
 
 bool Cycle::supervise(double elapsed_s, double now_s) noexcept {
+  now_s_ = now_s;
   exchange_->beat.fetch_add(1, std::memory_order_relaxed);
   judge_lease(elapsed_s, now_s);
   Request* request = pending_.load(std::memory_order_acquire);
@@ -110,6 +119,7 @@ void Cycle::answer(Request& request) noexcept {
       break;
   }
   request.answer = request.verdict.ok() ? Answer::kAccepted : Answer::kRefused;
+  if (request.verdict.ok()) keep(static_cast<Taken>(request.kind), request.channel, request.kept);
   // A client that commands and looks sees its own command, also while no tick is made.
   if (request.answer == Answer::kAccepted && exchange_->cell.count() > 0) {
     cell_.state = kernel_->state();
@@ -121,6 +131,7 @@ Verdict Cycle::take_chain(Request& request) noexcept {
   const Verdict verdict = kernel_->take(request.channel, request.chain, request.count);
   if (!verdict.ok()) return verdict;
   request.number = kernel_->state().chain[request.channel];
+  chain_[request.channel] = request.kept;
   for (std::size_t i = 0; i < request.count; ++i) tags_[request.channel][i] = request.chain[i].tag;
   return verdict;
 }
@@ -137,10 +148,42 @@ void Cycle::tick(const Health& health) noexcept {
   cell_.health = health;
   record_.inputs = cell_.inputs;
   record_.outputs = cell_.outputs;
-  exchange_->ticks.write(record_);
-  while (kernel_->take_outcome(outcome_)) exchange_->outcomes.write(outcome_);
+  flight_->ticks.write(record_);
+  publish_outcomes();
+  if (cell_.state.latched_fault != latched_) {
+    latched_ = cell_.state.latched_fault;
+    if (latched_ != 0) fault(FaultKind::kLatched, latched_);
+  }
   exchange_->cell.write(cell_);
   exchange_->set_points.write(cell_.outputs);
+  // After the set-points are out: nobody waits for it.
+  if (cell_.ticks % kStateEveryTicks == 0) keep_state();
+}
+
+void Cycle::publish_outcomes() noexcept {
+  outcome_.ticks = cell_.ticks;
+  while (kernel_->take_outcome(outcome_.outcome)) {
+    exchange_->outcomes.write(outcome_.outcome);
+    flight_->outcomes.write(outcome_);
+    if (is_fault(outcome_.outcome.cause)) {
+      fault(FaultKind::kOutcome, static_cast<std::uint32_t>(outcome_.outcome.cause));
+    }
+  }
+}
+
+void Cycle::keep(Taken kind, int channel, const Stored& payload) noexcept {
+  flight_->commands.write({cell_.ticks, kind, channel, payload});
+}
+
+void Cycle::keep_state() noexcept {
+  saved_.ticks = cell_.ticks;
+  for (int c = 0; c < kChannels; ++c) saved_.chain[c] = kernel_->state().chain[c] != 0 ? chain_[c] : Stored{};
+  kernel_->save(saved_.state);
+  flight_->states.write(saved_);
+}
+
+void Cycle::fault(FaultKind kind, std::uint32_t code) noexcept {
+  flight_->faults.write({cell_.ticks, now_s_, kind, code});
 }
 
 }  // namespace podhand::rt

@@ -2,7 +2,7 @@
 /// these, tests do without.
 #pragma once
 
-#include <rt/exchange.hpp>
+#include <rt/flight.hpp>
 
 namespace podhand::rt {
 
@@ -14,6 +14,7 @@ struct Request {
   std::uint64_t token{};
   const Segment* chain{};
   PayloadConfig payload{};
+  Stored kept{};           ///< what it brings along, in the flight recorder
   Verdict verdict{};       ///< answer
   std::uint64_t ticks{};   ///< answer
   std::uint32_t number{};  ///< answer: of the chain
@@ -23,7 +24,7 @@ struct Request {
 class Cycle {
  public:
   /// The kernel is configured.
-  Cycle(Exchange& exchange, Kernel& kernel, double lease_s) noexcept;
+  Cycle(Exchange& exchange, Flight& flight, Kernel& kernel, double lease_s) noexcept;
 
   /// Other thread: hands a request over; false while the last one is not answered.
   [[nodiscard]] bool offer(Request& request) noexcept;
@@ -42,7 +43,7 @@ class Cycle {
   /// One tick on the newest readings; everything is published before the set-points. Real-time.
   void tick(const Health& health) noexcept PODHAND_NONBLOCKING;
   /// Cancels everything. Real-time.
-  void stop(Cause cause) noexcept PODHAND_NONBLOCKING { kernel_->cancel(-1, cause); }
+  void stop(Cause cause) noexcept PODHAND_NONBLOCKING;
   void note(EventKind kind, double value, double now_s) noexcept PODHAND_NONBLOCKING;
 
   [[nodiscard]] std::uint32_t moving() const noexcept PODHAND_NONBLOCKING;
@@ -56,15 +57,24 @@ class Cycle {
   void lose_lease(EventKind why, double value, double now_s) noexcept PODHAND_NONBLOCKING;
   void answer(Request& request) noexcept PODHAND_NONBLOCKING;
   [[nodiscard]] Verdict take_chain(Request& request) noexcept PODHAND_NONBLOCKING;
+  void keep(Taken kind, int channel, const Stored& payload) noexcept PODHAND_NONBLOCKING;
+  void keep_state() noexcept PODHAND_NONBLOCKING;
+  void publish_outcomes() noexcept PODHAND_NONBLOCKING;
+  void fault(FaultKind kind, std::uint32_t code) noexcept PODHAND_NONBLOCKING;
 
   Exchange* exchange_;
+  Flight* flight_;
   Kernel* kernel_;
   double lease_s_;
   std::atomic<Request*> pending_{};
   std::atomic<std::uint64_t> gone_{};
   CellRecord cell_{};
   TickRecord record_{};
-  Outcome outcome_{};
+  FlightOutcome outcome_{};
+  StateRecord saved_{};
+  Stored chain_[kChannels]{};  ///< segments of the chains taken last
+  double now_s_{};             ///< of the last supervise()
+  std::uint32_t latched_{};    ///< fault in force
   std::uint64_t owner_{}, beats_{};
   double silence_s_{};
   std::uint64_t readings_seen_{};

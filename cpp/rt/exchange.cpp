@@ -1,5 +1,7 @@
+#include <rt/flight.hpp>
 #include <rt/shared_memory.hpp>
 
+#include <array>
 #include <cstddef>
 
 namespace podhand::rt {
@@ -28,21 +30,41 @@ std::uint64_t exchange_hash() noexcept {
   AT(Command, count), AT(Command, payload), AT(Command, chain);
   AT(Exchange, header), AT(Exchange, bells), AT(Exchange, lease), AT(Exchange, beat), AT(Exchange, readings);
   AT(Exchange, set_points), AT(Exchange, cell), AT(Exchange, answers), AT(Exchange, events), AT(Exchange, outcomes);
-  AT(Exchange, commands), AT(Exchange, ticks), AT(Exchange, statistics);
+  AT(Exchange, commands), AT(Exchange, statistics);
+  AT(Stored, at), AT(Stored, words), AT(Stored, bytes);
+  AT(StateRecord, ticks), AT(StateRecord, chain), AT(StateRecord, state);
+  AT(TakenCommand, ticks), AT(TakenCommand, kind), AT(TakenCommand, channel), AT(TakenCommand, payload);
+  AT(FlightOutcome, ticks), AT(FlightOutcome, outcome);
+  AT(Fault, ticks), AT(Fault, wall_s), AT(Fault, kind), AT(Fault, code);
+  AT(Flight, header), AT(Flight, config), AT(Flight, states), AT(Flight, commands), AT(Flight, outcomes);
+  AT(Flight, faults), AT(Flight, payloads), AT(Flight, ticks);
 #undef AT
-  add(sizeof(Exchange));
+  add(sizeof(Exchange)), add(sizeof(Flight));
   return hash;
 }
 
 BlockKind Exchange::kind() noexcept { return {kMagic, kVersion, sizeof(Exchange), exchange_hash()}; }
 
-std::uint32_t crc32(const void* data, std::size_t size) noexcept {
-  std::uint32_t crc = 0xffffffffu;
-  const auto* bytes = static_cast<const unsigned char*>(data);
-  for (std::size_t i = 0; i < size; ++i) {
-    crc ^= bytes[i];
+namespace {
+
+constexpr std::array<std::uint32_t, 256> crc_table() noexcept {
+  std::array<std::uint32_t, 256> table{};
+  for (std::uint32_t byte = 0; byte < 256; ++byte) {
+    std::uint32_t crc = byte;
     for (int bit = 0; bit < 8; ++bit) crc = crc >> 1 ^ (crc & 1u ? 0xedb88320u : 0u);
+    table[byte] = crc;
   }
+  return table;
+}
+
+constexpr std::array<std::uint32_t, 256> kCrcTable = crc_table();
+
+}  // namespace
+
+std::uint32_t crc32(const void* data, std::size_t size, std::uint32_t before) noexcept {
+  std::uint32_t crc = ~before;
+  const auto* bytes = static_cast<const unsigned char*>(data);
+  for (std::size_t i = 0; i < size; ++i) crc = crc >> 8 ^ kCrcTable[(crc ^ bytes[i]) & 0xffu];
   return ~crc;
 }
 

@@ -1,4 +1,5 @@
-/// What podhand-rt shares with its clients and with a simulated plant: one block of fixed layout in shared memory.
+/// What podhand-rt shares with its clients and with a simulated plant: one block of fixed layout in shared memory. The
+/// ticks themselves are in another, see flight.hpp.
 ///
 /// | part | written by | read by |
 /// | --- | --- | --- |
@@ -136,7 +137,6 @@ struct Exchange {
   Journal<Event, 256> events{};
   Journal<Outcome, 256> outcomes{};
   Ring<Command, 4> commands{};
-  Journal<TickRecord, 8192> ticks{};
   Statistics statistics{};
 };
 
@@ -151,6 +151,7 @@ struct ConfigHead {
   std::uint32_t crc32{};  ///< of the KernelConfig (IEEE 802.3)
 };
 
-[[nodiscard]] std::uint32_t crc32(const void* data, std::size_t size) noexcept;
+/// IEEE 802.3; `before`: of what came before, to go on.
+[[nodiscard]] std::uint32_t crc32(const void* data, std::size_t size, std::uint32_t before = 0) noexcept;
 
 }  // namespace podhand::rt

@@ -1,3 +1,4 @@
+#include <rt/flight_file.hpp>
 #include <rt/host.hpp>
 
 #include <algorithm>
@@ -7,6 +8,7 @@
 #include <cstdio>
 #include <ctime>
 #include <limits>
+#include <string>
 #include <thread>
 
 #include <unistd.h>
@@ -19,6 +21,12 @@ constexpr std::uint64_t kLookNs = 10 * kMillisecond;      ///< the longest sleep
 constexpr std::uint64_t kSilentNs = 500 * kMillisecond;   ///< a plant that gives no readings for longer is told of
 constexpr std::uint64_t kAtRestNs = 2000 * kMillisecond;  ///< given to motion to end when the host is asked to stop
 constexpr std::uint64_t kStallNs = 50 * kMillisecond;     ///< the watchdog tells of a cycle that stood this long
+
+constexpr double kFlightBeforeS = 20.0;     ///< kept of what was before a fault
+constexpr double kFlightAfterS = 5.0;       ///< and after it
+constexpr double kFlightMostAfterS = 30.0;  ///< when others follow: the ring holds 60 s
+constexpr std::uint64_t kFlightPatienceNs = 10'000 * kMillisecond;
+constexpr int kMostFlights = 8;  ///< of 20 MB each
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
@@ -57,19 +65,25 @@ const char* words_of(EventKind kind) noexcept {
   return "event of an unknown kind (%g)";
 }
 
+Kernel& configured(Kernel& kernel, const KernelConfig& config) {
+  if (const Verdict verdict = kernel.configure(config); !verdict.ok()) {
+    throw ExchangeError("the kernel refuses the configuration: " + in_words(verdict));
+  }
+  return kernel;
+}
+
 }  // namespace
 
-Host::Host(Exchange& exchange, const KernelConfig& config, const HostOptions& options)
+Host::Host(Exchange& exchange, Flight& flight, const KernelConfig& config, const HostOptions& options)
     : exchange_(exchange),
+      flight_(flight),
       options_(options),
       tick_s_(config.tick_s),
       period_ns_(static_cast<std::uint64_t>(std::llround(1e9 * config.tick_s))),
       config_(config),
-      cycle_(exchange, kernel_, options.lease_s),
+      cycle_(exchange, flight, configured(kernel_, config), options.lease_s),
       told_(exchange.events) {
-  if (const Verdict verdict = kernel_.configure(config); !verdict.ok()) {
-    throw ExchangeError("the kernel refuses the configuration: " + in_words(verdict));
-  }
+  flight.config = config;
   if (options.end_with_pid != 0) parent_ = std::make_unique<ProcessWatch>(options.end_with_pid);
 }
 
@@ -80,12 +94,14 @@ bool Host::must_end() const noexcept { return stop_signal.load(std::memory_order
 int Host::run() {
   std::thread commander([this] { commands(); });
   std::thread guard([this] { watchdog(); });
+  std::thread keeper([this] { recorder(); });
   std::thread worker([this] { cycle(); });
   worker.join();
   ended_.store(true, std::memory_order_release);
   ring(exchange_.bells.commands);
   commander.join();
   guard.join();
+  keeper.join();
   return settled_ ? 0 : 1;
 }
 
@@ -104,6 +120,7 @@ void Host::cycle() {
   settled_ = true;
   supervised_ns_ = next_ns_ = monotonic_ns();
   cycle_.note(EventKind::kStarted, getpid(), seconds(supervised_ns_));
+  flight_.header.ready.store(1, std::memory_order_release);
   exchange_.header.ready.store(1, std::memory_order_release);
   std::printf("ready\n");
   std::fflush(stdout);
@@ -212,10 +229,26 @@ void Host::take_up() {
   for (int i = 0; i < 4 && exchange_.commands.pop(*command_); ++i) carry_out(*command_);
 }
 
+namespace {
+
+/// What a command brings along goes into the flight recorder before the cycle takes it: nothing is left to do there.
+Stored kept(PayloadRing& payloads, const Command& command) {
+  if (command.kind == CommandKind::kSubmit) {
+    return payloads.put(command.chain, static_cast<std::size_t>(command.count) * sizeof(Segment));
+  }
+  if (command.kind == CommandKind::kSetPayload) return payloads.put(&command.payload, sizeof command.payload);
+  return {};
+}
+
+}  // namespace
+
 void Host::carry_out(const Command& command) {
   KernelConfig changed = config_;
   Request request = judged(command, changed);
-  if (request.answer == Answer::kAccepted) hand_over(request);
+  if (request.answer == Answer::kAccepted) {
+    request.kept = kept(flight_.payloads, command);
+    hand_over(request);
+  }
   if (request.answer == Answer::kAccepted) config_ = changed;
   reply(command, request);
 }
@@ -308,6 +341,71 @@ void Host::watchdog() {
     }
     beat = seen;
     since = now;
+  }
+}
+
+// ---- the flight recorder ----------------------------------------------------------------------------------------
+
+namespace {
+
+/// A fault, those that followed it closely, and the ticks that a file about them holds.
+struct Incident {
+  std::uint64_t first_ticks{}, to_ticks{}, until_ns{};
+  std::string why{};
+  int faults{};
+
+  void add(const Fault& fault, std::uint64_t after_ticks, std::uint64_t most_ticks) {
+    if (faults == 0) first_ticks = fault.ticks;
+    to_ticks = std::min(fault.ticks + after_ticks, first_ticks + most_ticks);
+    if (++faults <= kMostWords) why += (why.empty() ? "" : "; ") + in_words(fault);
+    until_ns = monotonic_ns() + kFlightPatienceNs;
+  }
+
+  static constexpr int kMostWords = 5;
+};
+
+std::string stamp() {
+  char text[40];
+  const std::time_t now = std::time(nullptr);
+  std::tm utc{};
+  gmtime_r(&now, &utc);
+  std::strftime(text, sizeof text, "%Y%m%dT%H%M%SZ", &utc);
+  return text;
+}
+
+}  // namespace
+
+/// Waits for faults, and for what follows them, and writes both to a file before the ring overwrites them.
+void Host::recorder() {
+  if (options_.flight_dir.empty()) return;
+  const auto ticks_in = [this](double time_s) { return static_cast<std::uint64_t>(time_s / tick_s_); };
+  Cursor cursor(flight_.faults);
+  Incident open;
+  int files = 0;
+  for (bool last = false; !last;) {
+    last = ended_.load(std::memory_order_acquire);
+    for (Fault fault; cursor.take(fault);) open.add(fault, ticks_in(kFlightAfterS), ticks_in(kFlightMostAfterS));
+    // A cell that stands makes no more ticks: wall time then says that all is over.
+    const bool over = flight_.ticks.count() >= open.to_ticks || monotonic_ns() > open.until_ns;
+    if (open.faults > 0 && (over || last)) {
+      if (files < kMostFlights) save(open.first_ticks, open.to_ticks, open.why);
+      if (++files == kMostFlights) say("no further faults are written: the folder would fill up");
+      open = {};
+    }
+    if (!last) std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  }
+}
+
+void Host::save(std::uint64_t fault_ticks, std::uint64_t to_ticks, const std::string& why) const {
+  const auto before = static_cast<std::uint64_t>(kFlightBeforeS / tick_s_);
+  const std::uint64_t from = fault_ticks > before ? fault_ticks - before : 0;
+  const std::string path = options_.flight_dir + "/fault-" + stamp() + "-tick" + std::to_string(fault_ticks) + ".mcap";
+  try {
+    const FlightSaved saved = save_flight(flight_, {from, to_ticks, true, why}, path);
+    const double length_s = tick_s_ * static_cast<double>(saved.to_ticks - saved.from_ticks);
+    std::fprintf(stderr, "podhand-rt: %s: %.1f s are kept in %s\n", why.c_str(), length_s, path.c_str());
+  } catch (const ExchangeError& error) {
+    std::fprintf(stderr, "podhand-rt: %s: not kept: %s\n", why.c_str(), error.what());
   }
 }
 

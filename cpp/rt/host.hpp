@@ -6,6 +6,7 @@
 #include <rt/shared_memory.hpp>
 
 #include <memory>
+#include <string>
 
 namespace podhand::rt {
 
@@ -15,13 +16,14 @@ struct HostOptions {
   bool production{false};  ///< refuse to start when a real-time setting is not what it should be
   int end_with_pid{0};     ///< end when this process ends; 0: on a signal only
   double lease_s{kLeaseS};
+  std::string flight_dir{};  ///< where recordings of faults go; empty: none are written
 };
 
 class Host {
  public:
   /// The configuration is validated again here.
   /// @throws ExchangeError it is refused
-  Host(Exchange& exchange, const KernelConfig& config, const HostOptions& options);
+  Host(Exchange& exchange, Flight& flight, const KernelConfig& config, const HostOptions& options);
 
   /// Runs until a signal (see ask_to_stop) or until the process to end with has ended; then brings everything to rest.
   /// @return 0, or 1 when production was asked for and the settings do not allow it
@@ -47,9 +49,12 @@ class Host {
   void watch_processes();
   void tell_events();
   void watchdog();
+  void recorder();
+  void save(std::uint64_t fault_ticks, std::uint64_t to_ticks, const std::string& why) const;
   [[nodiscard]] bool must_end() const noexcept;
 
   Exchange& exchange_;
+  Flight& flight_;
   HostOptions options_;
   const double tick_s_;
   const std::uint64_t period_ns_;

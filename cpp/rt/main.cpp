@@ -1,4 +1,5 @@
 /// podhand-rt: the kernel in a process of its own, without an interpreter. See docs/realtime.md.
+#include <rt/flight_file.hpp>
 #include <rt/host.hpp>
 
 #include <cmath>
@@ -18,7 +19,7 @@ namespace {
 
 constexpr const char* kUsage =
     "usage: podhand-rt --name /NAME [--pace real|plant] [--profile commissioning|production] [--priority 0..98]\n"
-    "                  [--cpu N] [--lease-ms 20..10000] [--end-with PID] < CONFIGURATION\n"
+    "                  [--cpu N] [--lease-ms 20..10000] [--end-with PID] [--flight-dir DIR] < CONFIGURATION\n"
     "       podhand-rt --version\n"
     "Runs the kernel at its period and shares it as POSIX shared memory NAME. The configuration is a binary block "
     "from\n"
@@ -67,6 +68,8 @@ Arguments parse(int argc, char** argv) {
       out.options.lease_s = 1e-3 * number("--lease-ms", value, 20, 10000);
     else if (flag == "--end-with")
       out.options.end_with_pid = static_cast<int>(number("--end-with", value, 1, 4194304));
+    else if (flag == "--flight-dir")
+      out.options.flight_dir = value;
     else
       throw ExchangeError("unknown option " + flag);
   }
@@ -98,15 +101,15 @@ KernelConfig read_config() {
   return config;
 }
 
-void fill(Header& header, const KernelConfig& config, const HostOptions& options) {
-  header.version = kVersion;
+void fill(Header& header, const BlockKind& kind, const KernelConfig& config, const HostOptions& options) {
+  header.version = kind.version;
   header.pid = getpid();
-  header.size = sizeof(Exchange);
-  header.layout_hash = exchange_hash();
+  header.size = kind.size;
+  header.layout_hash = kind.layout_hash;
   header.tick_s = config.tick_s;
   header.lease_s = options.lease_s;
   std::snprintf(header.build_id, sizeof header.build_id, "%s", PODHAND_BUILD_ID);
-  header.magic = kMagic;
+  header.magic = kind.magic;
 }
 
 void leave(Exchange& exchange) {
@@ -115,10 +118,32 @@ void leave(Exchange& exchange) {
   ring(exchange.bells.clients);
 }
 
+/// What a dead podhand-rt of this name has left is written to the directory before its memory is taken.
+void rescue_flight(const Arguments& arguments) {
+  try {
+    const Watched<Flight> left(flight_name(arguments.name), PODHAND_BUILD_ID);
+    if (left->ticks.count() == 0 || !ProcessWatch(left->header.pid).ended()) return;
+    const std::string pid = std::to_string(left->header.pid);
+    if (arguments.options.flight_dir.empty()) {
+      std::fprintf(stderr,
+                   "podhand-rt: the flight record of process %s, which died, is dropped; --flight-dir keeps it\n",
+                   pid.c_str());
+      return;
+    }
+    const std::string path = arguments.options.flight_dir + "/left-by-" + pid + ".mcap";
+    (void)save_flight(*left, {0, ~std::uint64_t{0}, false, "podhand-rt ended without saying so"}, path);
+    std::fprintf(stderr, "podhand-rt: process %s has died; its last minute is in %s\n", pid.c_str(), path.c_str());
+  } catch (const ExchangeError&) {
+    // There is none, or none that this build can read.
+  }
+}
+
 int run(const Arguments& arguments) {
   const KernelConfig config = read_config();
+  rescue_flight(arguments);
   SharedMemory memory = SharedMemory::create(arguments.name);
-  Host host(*memory, config, arguments.options);
+  Shared<Flight> flight = Shared<Flight>::create(flight_name(arguments.name));
+  Host host(*memory, *flight, config, arguments.options);
   bool settled = true;
   for (const Finding& finding : settle_process(arguments.options.wanted)) {
     std::fprintf(stderr, "podhand-rt: %s\n", in_words(finding).c_str());
@@ -132,7 +157,8 @@ int run(const Arguments& arguments) {
   action.sa_handler = Host::ask_to_stop;
   sigaction(SIGTERM, &action, nullptr);
   sigaction(SIGINT, &action, nullptr);
-  fill(memory->header, config, arguments.options);
+  fill(memory->header, Exchange::kind(), config, arguments.options);
+  fill(flight->header, Flight::kind(), config, arguments.options);
   const int status = host.run();
   leave(*memory);
   return status;

@@ -27,12 +27,13 @@ std::uint64_t new_token() noexcept {
 
 Client::Client(const std::string& name, const std::string& build_id)
     : memory_(SharedMemory::attach(name, build_id)),
+      flight_(flight_name(name), build_id),
       name_(name),
       host_(memory_->header.pid),
       answers_(memory_->answers),
       events_(memory_->events),
       outcomes_(memory_->outcomes),
-      ticks_(memory_->ticks) {
+      ticks_(flight_->ticks) {
   refresh();
 }
 

@@ -1,6 +1,7 @@
 /// The two sides that talk to podhand-rt through the exchange: its client, and a simulated plant. Not real-time.
 #pragma once
 
+#include <rt/flight.hpp>
 #include <rt/shared_memory.hpp>
 
 #include <string>
@@ -50,12 +51,13 @@ class Client {
 
  private:
   SharedMemory memory_;
+  Watched<Flight> flight_;
   std::string name_;
   ProcessWatch host_;
   Cursor<decltype(Exchange::answers)> answers_;
   Cursor<decltype(Exchange::events)> events_;
   Cursor<decltype(Exchange::outcomes)> outcomes_;
-  Cursor<decltype(Exchange::ticks)> ticks_;
+  Cursor<decltype(Flight::ticks)> ticks_;
   std::uint64_t token_{}, sequence_{};
 };
 

@@ -2,7 +2,10 @@
 
 #include "linear.hpp"
 
+#include <algorithm>
+#include <cstring>
 #include <limits>
+#include <type_traits>
 
 namespace podhand {
 namespace {
@@ -70,6 +73,18 @@ void Channel::abandon(std::uint64_t tick, const Interruption& interruption, Outc
   outcome_.tag = segment().tag;
   outcomes.push(outcome_);
   phase_ = Phase::kIdle;
+}
+
+std::size_t Channel::state_bytes() noexcept { return sizeof(Channel) - sizeof(chain_); }
+
+void Channel::save(unsigned char* to) const noexcept {
+  static_assert(std::is_trivially_copyable_v<Channel>);
+  std::memcpy(to, reinterpret_cast<const unsigned char*>(this) + sizeof(chain_), state_bytes());
+}
+
+void Channel::restore(const unsigned char* from, const Segment* chain, std::size_t count) noexcept {
+  std::copy_n(chain, std::min<std::size_t>(count, kMaxSegments), chain_);
+  std::memcpy(reinterpret_cast<unsigned char*>(this) + sizeof(chain_), from, state_bytes());
 }
 
 bool Channel::owns(const Interruption& fault) const noexcept {

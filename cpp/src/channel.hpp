@@ -52,6 +52,11 @@ class Channel {
   /// the lines arrive while the force pipeline works instead of one after the other.
   void prefetch() const noexcept PODHAND_NONBLOCKING;
 
+  /// All but the segments, as bytes: at most `state_bytes()`, for restore() of the same build. Real-time.
+  [[nodiscard]] static std::size_t state_bytes() noexcept PODHAND_NONBLOCKING;
+  void save(unsigned char* to) const noexcept PODHAND_NONBLOCKING;
+  void restore(const unsigned char* from, const Segment* chain, std::size_t count) noexcept;
+
   [[nodiscard]] bool running() const noexcept { return phase_ != Phase::kIdle; }
   /// A reflex or fault began to end the chain in this step; the other channel must hear of it.
   [[nodiscard]] bool alarmed() const noexcept { return alarmed_; }
@@ -100,7 +105,7 @@ class Channel {
   void write_speeds(const Tick& tick, double* speed) const noexcept PODHAND_NONBLOCKING;
   void act(std::uint32_t& digital) noexcept PODHAND_NONBLOCKING;
 
-  Segment chain_[kMaxSegments]{};
+  Segment chain_[kMaxSegments]{};  ///< first: save() leaves it out
   ArmMotion arm_{};
   GroupMotion groups_[3]{};
   int group_count_{};

@@ -7,7 +7,9 @@
 #include <podhand/kinematics.hpp>
 #include <safety/limiter.hpp>
 
+#include <cstring>
 #include <limits>
+#include <type_traits>
 
 namespace podhand {
 namespace {
@@ -93,6 +95,7 @@ struct Kernel::Impl {
   void command_axes(const double* speed, double dt_s) noexcept;
   void watch_limiter(double dt_s) noexcept;
   void write_state(const Inputs& inputs) noexcept;
+  struct Parts;
 };
 
 // ---- readings ---------------------------------------------------------------------------------------------------
@@ -471,6 +474,50 @@ void Kernel::tick(const Inputs& inputs, Outputs& outputs) noexcept {
   outputs.digital = k.digital;
   outputs.stop_request = k.emergency ? 1 : (k.fault.cause != Cause::kNone ? 2 : 0);
   k.write_state(inputs);
+}
+
+// ---- saved states -----------------------------------------------------------------------------------------------
+
+/// The parts of Impl around channels and outcomes, which are saved in their own way or not at all.
+struct Kernel::Impl::Parts {
+  std::size_t head, tail, tail_at;
+  explicit Parts(const Impl& k) noexcept {
+    const auto* begin = reinterpret_cast<const unsigned char*>(&k);
+    head = static_cast<std::size_t>(reinterpret_cast<const unsigned char*>(&k.channels) - begin);
+    tail_at = static_cast<std::size_t>(reinterpret_cast<const unsigned char*>(&k.outcomes + 1) - begin);
+    tail = sizeof(Impl) - tail_at;
+  }
+};
+
+void Kernel::save(KernelState& state) const noexcept {
+  static_assert(std::is_trivially_copyable_v<Impl>);
+  static_assert(sizeof(Impl) - kChannels * kMaxSegments * sizeof(Segment) - sizeof(OutcomeQueue) <=
+                sizeof(KernelState));
+  const Impl::Parts parts(*impl_);
+  auto* to = reinterpret_cast<unsigned char*>(state.words);
+  const auto* from = reinterpret_cast<const unsigned char*>(impl_);
+  std::memcpy(to, from, parts.head);
+  to += parts.head;
+  for (const Channel& channel : impl_->channels) {
+    channel.save(to);
+    to += Channel::state_bytes();
+  }
+  std::memcpy(to, from + parts.tail_at, parts.tail);
+}
+
+void Kernel::restore(const KernelState& state, const Segment* const chains[kChannels],
+                     const std::size_t counts[kChannels]) noexcept {
+  const Impl::Parts parts(*impl_);
+  const auto* from = reinterpret_cast<const unsigned char*>(state.words);
+  auto* to = reinterpret_cast<unsigned char*>(impl_);
+  std::memcpy(to, from, parts.head);
+  from += parts.head;
+  for (int c = 0; c < kChannels; ++c) {
+    impl_->channels[c].restore(from, chains[c], counts[c]);
+    from += Channel::state_bytes();
+  }
+  impl_->outcomes = OutcomeQueue{};
+  std::memcpy(to + parts.tail_at, from, parts.tail);
 }
 
 const State& Kernel::state() const noexcept { return impl_->state; }

@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[2]
 BUDGET = Path(__file__).with_name("instruction_budget.json")
 ALLOWED = 0.03
 TICKS = (1, 10001)
-THREADED = ("test_rt_lock_free", "test_rt_statistics", "test_rt_cycle", "test_rt_host")
+THREADED = ("test_rt_lock_free", "test_rt_statistics", "test_rt_flight", "test_rt_cycle", "test_rt_host")
 TICK = "podhand::Kernel::tick(podhand::Inputs const&, podhand::Outputs&)"
 
 

@@ -15,13 +15,14 @@ namespace {
 struct Cell {
   Rig rig;  ///< makes plausible readings; its own kernel is not used
   std::unique_ptr<Exchange> exchange = std::make_unique<Exchange>();
+  std::unique_ptr<Flight> flight = std::make_unique<Flight>();
   Kernel kernel;
   std::unique_ptr<Cycle> cycle;
   double now_s = 100.0;
 
   Cell() {
     CHECK(kernel.configure(station()).ok());
-    cycle = std::make_unique<Cycle>(*exchange, kernel, kLeaseS);
+    cycle = std::make_unique<Cycle>(*exchange, *flight, kernel, kLeaseS);
     tick();
   }
 
@@ -165,10 +166,10 @@ void a_client_that_goes_leaves_nothing_in_motion() {
 void every_tick_is_published_whole() {
   Cell cell;
   for (int i = 0; i < 50; ++i) cell.tick();
-  CHECK(cell.exchange->ticks.count() == 51 && cell.exchange->set_points.count() == 51);
+  CHECK(cell.flight->ticks.count() == 51 && cell.exchange->set_points.count() == 51);
   for (std::uint64_t i = 0; i < 51; ++i) {
     TickRecord record;
-    CHECK(cell.exchange->ticks.read(i, record));
+    CHECK(cell.flight->ticks.read(i, record));
     CHECK(record.inputs.tick == record.outputs.tick);
   }
 }

@@ -112,7 +112,7 @@ void clients(const std::string& name) {
   while (other.take_outcome(outcome)) {
   }
   CHECK(await_outcome(other).cause == Cause::kReached);
-  CHECK(other.lost_ticks() == 0 || other.cell.ticks > 8192);
+  CHECK(other.lost_ticks() == 0 || other.cell.ticks > kFlightTicks);
 }
 
 class Random {
@@ -178,6 +178,15 @@ void scribbled_memory_is_survived(const std::string& name) {
   CHECK(client.send(*cancel).answer == Answer::kAccepted);
 }
 
+void fill(Header& header, const BlockKind& kind) {
+  header.magic = kind.magic;
+  header.version = kind.version;
+  header.pid = getpid();
+  header.size = kind.size;
+  header.layout_hash = kind.layout_hash;
+  std::snprintf(header.build_id, sizeof header.build_id, "%s", kBuild);
+}
+
 }  // namespace
 
 int main() {
@@ -187,17 +196,14 @@ int main() {
   {
     SharedMemory memory = SharedMemory::create(name);
     CHECK(refusal(name, kBuild).find("not ready yet") != std::string::npos);
+    Shared<Flight> flight = Shared<Flight>::create(flight_name(name));
     Header& header = memory->header;
-    header.magic = kMagic;
-    header.version = kVersion;
-    header.pid = getpid();
-    header.size = sizeof(Exchange);
-    header.layout_hash = exchange_hash();
-    std::snprintf(header.build_id, sizeof header.build_id, "%s", kBuild);
+    fill(header, Exchange::kind());
+    fill(flight->header, Flight::kind());
 
     HostOptions options;
     options.wanted.priority = 0;
-    Host host(*memory, station(), options);
+    Host host(*memory, *flight, station(), options);
     std::thread hosting([&host] { CHECK(host.run() == 0); });
     while (header.ready.load() == 0) std::this_thread::yield();
 
@@ -229,8 +235,9 @@ int main() {
   KernelConfig wrong = station();
   wrong.safety.max_force_norm_n = 0.0;
   auto exchange = std::make_unique<Exchange>();
+  auto flight = std::make_unique<Flight>();
   try {
-    Host host(*exchange, wrong, {});
+    Host host(*exchange, *flight, wrong, {});
     CHECK(!"a wrong configuration is refused");
   } catch (const ExchangeError& error) {
     CHECK(std::string(error.what()).find("the kernel refuses the configuration") != std::string::npos);

@@ -29,6 +29,8 @@ CELL_DTYPE: Final[np.dtype[np.void]]
 """The cell after one tick, as podhand-rt shares it: ticks, inputs, outputs, state, health."""
 EVENT_DTYPE: Final[np.dtype[np.void]]
 LEASE_S: Final[float]
+STATE_BYTES: Final[int]
+"""Size of a saved state of the kernel."""
 BUCKET_FLOORS_NS: Final[NDArray[np.uint64]]
 """The least duration of each bucket of podhand-rt's histograms [ns]."""
 MIN_DAMPING_RATIO: Final[float]
@@ -74,6 +76,15 @@ class Kernel:
 
     def take_outcome(self) -> NDArray[np.void] | None:
         """Return the oldest outcome not yet taken, a 0-d record of ``OUTCOME_DTYPE``, or None."""
+
+    def restore(self, state: bytes, arm: NDArray[np.void], band_arm: NDArray[np.void]) -> None:
+        """Go on from a state that podhand-rt of this very build has saved, ``STATE_BYTES`` long.
+
+        Args:
+            state: as it is in a recording; it is trusted.
+            arm: segments of the chain that ran then; none when the channel was idle.
+            band_arm: the same of the other channel.
+        """
 
     def tick(self) -> None:
         """Run one step on ``inputs`` and ``outputs``."""
@@ -434,6 +445,35 @@ class Watcher:
     @property
     def cell(self) -> NDArray[np.void]:
         """0-d record of ``CELL_DTYPE``, as of the last refresh; read-only."""
+
+class FlightRecord:
+    """Reads the flight recorder of a podhand-rt, dead or alive."""
+
+    def __init__(self, name: str) -> None:
+        """Attach to the one of an exchange's name. Raises ExchangeError: none there, or of another build."""
+
+    @property
+    def host_pid(self) -> int: ...
+    @property
+    def host_gone(self) -> bool: ...
+    @property
+    def tick_s(self) -> float: ...
+    @property
+    def ticks(self) -> int:
+        """Ticks made so far."""
+
+    def faults(self) -> list[str]:
+        """Return the faults that were noticed, in words, oldest first."""
+
+    def save(self, path: str, from_ticks: int, why: str) -> tuple[int, int, int, int]:
+        """Write a recording of what is there since a tick, or of all that is left.
+
+        Returns:
+            Ticks made before its first and after its last, number of commands and outcomes.
+
+        Raises:
+            ExchangeError: nothing was recorded yet, or the file cannot be written.
+        """
 
 class PlantSide:
     """A plant's end: readings in, set-points out, in turn."""

@@ -45,6 +45,14 @@ def part(role: str, name: str = "") -> Iterator[subprocess.Popen[str]]:
         process.wait()
 
 
+@pytest.fixture(autouse=True)
+def _no_flight_recorder_stays() -> Iterator[None]:
+    """A podhand-rt that was killed leaves its flight recorder, and nobody here saves it."""
+    yield
+    for path in Path("/dev/shm").glob(f"podhand-{os.getpid()}-*.flight"):
+        path.unlink()
+
+
 @pytest.fixture
 def rt() -> Iterator[RealtimeProcess]:
     with RealtimeProcess(kernel_config(STATION), pace=Pace.REAL, priority=0) as process:

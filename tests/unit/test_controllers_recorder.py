@@ -71,7 +71,7 @@ def test_a_recording_tells_what_happened(path: Path) -> None:
 
 
 def test_a_changed_input_shows_as_a_difference(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def changed(source: Path) -> module.Recording:
+    def changed(source: Path, **_: bool) -> module.Recording:
         recording = read_recording(source)
         ticks = recording.ticks.copy()
         ticks["inputs"]["wrench"][300:, 0] += 30.0
@@ -86,7 +86,7 @@ def test_a_changed_input_shows_as_a_difference(path: Path, tmp_path: Path, monke
 
 
 def test_another_build_is_compared_within_a_tolerance(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def other(source: Path) -> module.Recording:
+    def other(source: Path, **_: bool) -> module.Recording:
         recording = read_recording(source)
         ticks = recording.ticks.copy()
         ticks["outputs"]["command"] += 5e-10

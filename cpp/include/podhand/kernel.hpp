@@ -33,6 +33,13 @@ struct Verdict {
 /// FNV-1a over the offsets of every field that crosses a border; compared when Python attaches.
 [[nodiscard]] std::uint64_t layout_hash() noexcept;
 
+/// Everything that the next tick depends on but the segments of running chains and untaken outcomes. Opaque, and of use
+/// to the very build that saved it alone.
+struct KernelState {
+  static constexpr std::size_t kWords = 2048;
+  std::uint64_t words[kWords]{};
+};
+
 class Kernel {
  public:
   Kernel() noexcept;
@@ -64,6 +71,13 @@ class Kernel {
   [[nodiscard]] const State& state() const noexcept PODHAND_NONBLOCKING;
   /// Takes the oldest outcome not yet taken. False when there is none.
   [[nodiscard]] bool take_outcome(Outcome& outcome) noexcept PODHAND_NONBLOCKING;
+
+  /// Real-time. Saves the state between two ticks; a kernel that restores it goes on bit for bit.
+  void save(KernelState& state) const noexcept PODHAND_NONBLOCKING;
+  /// Not real-time. Goes on from a state that the same build saved. Trusts it: check where it comes from.
+  /// @param chains per channel the segments of the chain that ran, as they were submitted; counts 0: none ran
+  void restore(const KernelState& state, const Segment* const chains[kChannels],
+               const std::size_t counts[kChannels]) noexcept;
 
  private:
   struct Impl;
