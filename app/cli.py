@@ -390,6 +390,30 @@ def stats(
     show_stats(name, prometheus=prometheus, json_target=json_file)
 
 
+@app.command()
+@reports_errors
+def doctor(
+    cpu: Annotated[
+        int | None, typer.Option("--cpu", min=0, max=1023, help="The processor that podhand-rt will have of its own.")
+    ] = None,
+    nic: Annotated[str | None, typer.Option("--nic", help="A network card with a cyclic bus, looked at too.")] = None,
+    json_file: JsonOption = None,
+) -> None:
+    """Examine this machine for real-time work: what is wrong, why it matters, and the command that changes it.
+
+    Nothing is changed. Exit status 1 when the profile production of podhand-rt would refuse to run here.
+
+    Try it, as the user that will run podhand:
+
+        podhand doctor
+
+        podhand doctor --cpu 3 --nic enp2s0 --json doctor.json
+    """
+    from podhand.app.doctor import run_doctor
+
+    run_doctor(cpu=cpu, nic=nic, json_target=json_file)
+
+
 @flight_app.command("list")
 @reports_errors
 def flight_list(json_file: JsonOption = None) -> None:

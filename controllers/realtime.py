@@ -33,7 +33,7 @@ from podhand.core.errors import DeviceError, StateError
 from podhand.core.ports import Plant
 from podhand.core.station import Station
 
-__all__ = ["EventKind", "Pace", "RealtimeHost", "RealtimeProcess", "serve_plant"]
+__all__ = ["EventKind", "Pace", "RealtimeHost", "RealtimeProcess", "audit_machine", "serve_plant"]
 
 _BEAT_S = 0.05
 _TURN_S = 0.05
@@ -414,6 +414,13 @@ class RealtimeHost(Host):
     def _leave_at_rest(self) -> None:
         if not self._gone:
             super()._leave_at_rest()
+
+
+def audit_machine(
+    *, root: str = "", priority: int = 80, cpu: int | None = None, nic: str | None = None
+) -> list[tuple[str, str, str, int, str, str]]:
+    """Look at this machine as podhand-rt does before it starts; see ``_kernel.audit_host`` for the columns."""
+    return _kernel.audit_host(root=root, priority=priority, cpu=-1 if cpu is None else cpu, nic=nic or "")
 
 
 def serve_plant(plant: Plant, name: str, *, until: Callable[[], bool] = lambda: False) -> str:

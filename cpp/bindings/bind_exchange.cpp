@@ -1,6 +1,7 @@
 /// The sides that talk to podhand-rt: its client, and a plant that runs in a Python process.
 #include "bindings.hpp"
 
+#include <rt/audit.hpp>
 #include <rt/flight_file.hpp>
 #include <rt/sides.hpp>
 
@@ -106,6 +107,20 @@ py::bytes config_block(const py::array& config) {
   return py::bytes(block);
 }
 
+py::list audit_host(const std::string& root, int priority, int cpu, const std::string& nic) {
+  rt::AuditWish wish;
+  wish.root = root;
+  wish.priority = priority;
+  wish.cpu = cpu;
+  wish.nic = nic;
+  py::list out;
+  for (const rt::AuditFinding& finding : rt::audit(wish)) {
+    out.append(py::make_tuple(finding.what, finding.wanted, finding.got, static_cast<int>(finding.verdict), finding.why,
+                              finding.remedy));
+  }
+  return out;
+}
+
 py::array_t<std::uint64_t> bucket_floors() {
   py::array_t<std::uint64_t> floors(rt::kBuckets);
   for (std::size_t i = 0; i < rt::kBuckets; ++i) floors.mutable_data()[i] = rt::bucket_floor(i);
@@ -159,6 +174,8 @@ void bind_exchange(py::module_& module, const char* build_id) {
   py::register_exception<NotOwner>(module, "NotOwner", PyExc_RuntimeError);
   module.def("config_block", &config_block, py::arg("config"));
   module.def("exchange_hash", &rt::exchange_hash);
+  module.def("audit_host", &audit_host, py::kw_only(), py::arg("root"), py::arg("priority"), py::arg("cpu"),
+             py::arg("nic"));
 
   using rt::FlightRecord;
   py::class_<FlightRecord>(module, "FlightRecord")

@@ -1,4 +1,5 @@
 /// podhand-rt: the kernel in a process of its own, without an interpreter. See docs/realtime.md.
+#include <rt/audit.hpp>
 #include <rt/flight_file.hpp>
 #include <rt/host.hpp>
 
@@ -138,8 +139,28 @@ void rescue_flight(const Arguments& arguments) {
   }
 }
 
+/// Says what is wrong with this machine. False when production must not run on it.
+bool machine_allows(const HostOptions& options) {
+  if (options.wanted.priority == 0 && !options.production) return true;
+  AuditWish wish;
+  wish.priority = options.wanted.priority;
+  wish.cpu = options.wanted.cpu;
+  const std::vector<AuditFinding> findings = audit(wish);
+  for (const AuditFinding& finding : findings) {
+    if (finding.verdict == AuditVerdict::kOk) continue;
+    const char* how = finding.verdict == AuditVerdict::kFault ? "fault" : "warning";
+    std::fprintf(stderr, "podhand-rt: %s: %s\n", how, in_words(finding).c_str());
+  }
+  if (!options.production || is_fit(findings)) return true;
+  std::fprintf(stderr,
+               "podhand-rt: production refuses this machine, see the faults above and `podhand doctor`; --profile "
+               "commissioning runs with warnings\n");
+  return false;
+}
+
 int run(const Arguments& arguments) {
   const KernelConfig config = read_config();
+  if (!machine_allows(arguments.options)) return 1;
   rescue_flight(arguments);
   SharedMemory memory = SharedMemory::create(arguments.name);
   Shared<Flight> flight = Shared<Flight>::create(flight_name(arguments.name));

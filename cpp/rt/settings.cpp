@@ -16,13 +16,6 @@ namespace {
 
 constexpr std::size_t kStackBytes = 512 * 1024;
 
-std::string first_word(const char* path) {
-  std::ifstream file(path);
-  std::string word;
-  file >> word;
-  return word;
-}
-
 long locked_kb() {
   std::ifstream status("/proc/self/status");
   for (std::string key; status >> key;) {
@@ -50,16 +43,6 @@ Finding limit_c_states() {
   if (fd >= 0 && error == 0 && pread(fd, &now_us, sizeof now_us, 0) != sizeof now_us) now_us = -1;
   const std::string got = now_us < 0 ? "no limit" : std::to_string(now_us) + " us";
   return {"processor wake-up", "0 us", got + reason(error), now_us == 0};
-}
-
-Finding preemption() {
-  const bool rt = first_word("/sys/kernel/realtime") == "1";
-  return {"operating system", "PREEMPT_RT", rt ? "PREEMPT_RT" : "not a real-time kernel", rt};
-}
-
-Finding throttling() {
-  const std::string us = first_word("/proc/sys/kernel/sched_rt_runtime_us");
-  return {"throttling of real-time threads", "off (-1)", us.empty() ? "unknown" : us + " us per period", us == "-1"};
 }
 
 [[gnu::noinline]] void touch_stack() {
@@ -95,7 +78,7 @@ Finding set_affinity(int cpu) {
 
 std::vector<Finding> settle_process(const Wanted& wanted) {
   if (wanted.priority == 0) return {};
-  return {lock_memory(), limit_c_states(), preemption(), throttling()};
+  return {lock_memory(), limit_c_states()};
 }
 
 std::vector<Finding> settle_thread(const Wanted& wanted) {

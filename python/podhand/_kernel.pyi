@@ -418,6 +418,19 @@ class Client:
     def cell(self) -> NDArray[np.void]:
         """0-d record of ``CELL_DTYPE``, as of the last refresh; read-only."""
 
+def audit_host(*, root: str, priority: int, cpu: int, nic: str) -> list[tuple[str, str, str, int, str, str]]:
+    """Look at the machine as podhand-rt does before it starts.
+
+    Args:
+        root: before every path that is read; empty: this machine.
+        priority: of the cycle, SCHED_FIFO.
+        cpu: where the cycle will run; -1 when it is not said.
+        nic: network card with a cyclic bus; empty for none.
+
+    Returns:
+        What, wanted, got, verdict (0 ok, 1 warning, 2 fault), why it matters, what changes it.
+    """
+
 class Watcher:
     """Reads what podhand-rt shares through memory that is mapped for reading alone."""
 
