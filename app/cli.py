@@ -488,16 +488,25 @@ def station_check(station: Annotated[str, typer.Argument(metavar="NAME_OR_FILE")
 def bench_loop(
     json_file: JsonOption = None,
     ticks: Annotated[int, typer.Option("--ticks", min=1000, max=100_000, help="Timed ticks per round.")] = 20_000,
+    wake_s: Annotated[
+        float,
+        typer.Option("--wake", metavar="SECONDS", min=0.0, max=3600.0, help="Per round, for wake latency; 0: none."),
+    ] = 2.0,
+    png: Annotated[Path | None, typer.Option("--png", metavar="FILE", help="Plot of the wake latencies.")] = None,
 ) -> None:
     """Time the kernel's tick and a plain control step, interleaved with numba and numpy doing the same step.
+
+    Then podhand-rt runs at 1 kHz, and in turn with it cyclictest of rt-tests: how late do both wake up?
 
     Try it:
 
         podhand bench loop --json -
+
+        podhand bench loop --wake 60 --png wake.png
     """
     from podhand.app.bench_commands import run_bench_loop
 
-    run_bench_loop(ticks=ticks, json_target=json_file)
+    run_bench_loop(ticks=ticks, wake_s=wake_s, json_target=json_file, png=png)
 
 
 @bench_app.command("free-space")
