@@ -43,7 +43,11 @@ app.add_typer(report_app, name="report")
 app.add_typer(primitive_app, name="primitive")
 app.add_typer(station_app, name="station")
 app.add_typer(flight_app, name="flight")
+scene_app = typer.Typer(
+    help="Scenes for `podhand free-space`: depth views of one bin, with poses.", no_args_is_help=True
+)
 app.add_typer(bench_app, name="bench")
+app.add_typer(scene_app, name="scene")
 
 
 StationOption = Annotated[
@@ -283,6 +287,73 @@ def report_failures(
     from podhand.app.gallery import GalleryJob, run_gallery_job
 
     run_gallery_job(GalleryJob(run=run, out=out, each=each, jobs=jobs))
+
+
+@app.command("free-space")
+@reports_errors
+def free_space(
+    scene: Annotated[Path, typer.Argument(metavar="SCENE.npz", help="Views of a bin; see `podhand scene --help`.")],
+    item: Annotated[str, typer.Option("--item", metavar="LxWxH", help="Sides of the item in m, in any order.")],
+    json_file: JsonOption = None,
+    png: Annotated[Path | None, typer.Option("--png", metavar="FILE", help="Draw the places into a picture.")] = None,
+) -> None:
+    """Find where an item fits into a bin as it stands, or say why it does not.
+
+    Views are fused into free, occupied and not seen; what was not seen does not count as free. Places stand on the
+    floor or on what is there, in every axis-aligned orientation.
+
+    Try it:
+
+        podhand scene from-sim bin.npz --seed 7
+
+        podhand free-space bin.npz --item 0.12x0.04x0.035 --png bin.png
+
+        podhand free-space bin.npz --item 0.25x0.2x0.03 --json - | jq .placements[0]
+    """
+    from podhand.app.free_space import FreeSpaceJob, run_free_space_job
+
+    run_free_space_job(FreeSpaceJob(scene=scene, item=item, json_target=json_file, png=png))
+
+
+@scene_app.command("from-folder")
+@reports_errors
+def scene_from_folder(
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="RGB-D frames in the layout of apc-vision-toolbox.")],
+    scene: Annotated[Path, typer.Argument(metavar="SCENE.npz", help="What to write.")],
+    frame: Annotated[
+        list[int] | None, typer.Option("--frame", metavar="N", help="Keep this frame; may be repeated.")
+    ] = None,
+) -> None:
+    """Make a scene of recorded RGB-D frames; pose and size of the bin are found in the depth.
+
+    Try it:
+
+        podhand scene from-folder shelf_bin bin.npz
+
+        podhand scene from-folder shelf_bin bin.npz --frame 0 --frame 4 --frame 7
+    """
+    from podhand.app.scene_commands import pack_folder
+
+    pack_folder(folder, scene, frame or [])
+
+
+@scene_app.command("from-sim")
+@reports_errors
+def scene_from_sim(
+    scene: Annotated[Path, typer.Argument(metavar="SCENE.npz", help="What to write.")],
+    station: StationOption = "sim-stow",
+    seed: SeedOption = 1,
+    first: FirstOption = 0,
+) -> None:
+    """Make a scene of what the simulated cameras see in one world.
+
+    Try it:
+
+        podhand scene from-sim bin.npz --seed 7
+    """
+    from podhand.app.scene_commands import pack_simulation
+
+    pack_simulation(scene, station_name=station, seed=seed, first=first)
 
 
 @primitive_app.command("list")

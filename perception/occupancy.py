@@ -172,12 +172,13 @@ def voxel_states(grid: FineGrid, *, min_hits: int = 2) -> StateArray:
     states[grid.seen_free > 0] = FREE
     # A voxel that a ray passed and another ray ended in is the border of a thing: occupied is the safe reading.
     states[hits >= min_hits] = OCCUPIED
-    _fill_behind(states)
+    fill_behind(states)
     return states
 
 
 @compiled
-def _fill_behind(states: StateArray) -> None:
+def fill_behind(states: StateArray) -> None:
+    """Make unknown voxels occupied, in place, that lie behind an occupied one along x, up to the next free one."""
     nx, ny, nz = states.shape
     for j in range(ny):
         for k in range(nz):
