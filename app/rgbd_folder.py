@@ -31,7 +31,7 @@ def read_rgbd_folder(folder: Path) -> tuple[list[DepthFrame], Pose]:
     files = sorted(folder.glob("frame-*.depth.png"))
     if not info.is_file() or not files:
         raise ConfigError(f"{folder}: must hold {_INFO} and frame-NNNNNN.depth.png files; give an RGB-D folder")
-    matrices = _matrices(info.read_text(encoding="utf-8"))
+    matrices = _read_matrices(info)
     K = _matrix(matrices, "Color camera intrinsic", (3, 3), info)
     frames = []
     for file in files:
@@ -78,6 +78,13 @@ def _pixels(path: Path) -> FloatArray:
         return np.asarray(imread(path), float)
     except (OSError, SyntaxError, ValueError) as error:
         raise ConfigError(f"{path}: cannot be read as a PNG ({error}); copy it again") from error
+
+
+def _read_matrices(path: Path) -> dict[str, FloatArray]:
+    try:
+        return _matrices(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{path}: must be titles after # and rows of numbers ({error}); check the file") from error
 
 
 def _matrices(text: str) -> dict[str, FloatArray]:

@@ -207,8 +207,7 @@ def _bin_lines(axes: Axes, view: View, size_m: tuple[float, float, float]) -> No
 def _draw_cut(axes: Axes, volume: Volume, fit: Fit, *, from_above: bool) -> None:
     """Cut through the middle of the best place, or of the bin; +y is left, as it is for who stands in front."""
     v, (lx, ly, lz) = volume.voxel_m, volume.size_m
-    best = fit.placements[0] if fit.placements else None
-    middle = best.X_bin_item[:3, 3] if best else np.array([lx / 2, 0.0, lz / 2])
+    middle = fit.placements[0].X_bin_item[:3, 3] if fit.placements else np.array([lx / 2, 0.0, lz / 2])
     axis = 2 if from_above else 0
     index = int(np.clip(middle[axis] / v, 0, volume.states.shape[axis] - 1))
     cut = volume.states[:, :, index] if from_above else volume.states[index].T
@@ -218,9 +217,12 @@ def _draw_cut(axes: Axes, volume: Volume, fit: Fit, *, from_above: bool) -> None
     up = 0 if from_above else 2
     for place, colour in reversed(_shown(fit)):
         p, s = place.X_bin_item[:3, 3], place.size_m
+        best, cut_through = place is fit.placements[0], 2.0 * abs(p[axis] - middle[axis]) < s[axis]
         axes.add_patch(
-            Rectangle((_MM * (p[1] - s[1] / 2), _MM * (p[up] - s[up] / 2)), _MM * s[1], _MM * s[up], edgecolor=colour,
-                      facecolor=colour if place is best else "none", alpha=0.75 if place is best else 1.0, lw=1.8)
+            Rectangle(
+                (_MM * (p[1] - s[1] / 2), _MM * (p[up] - s[up] / 2)), _MM * s[1], _MM * s[up], edgecolor=colour, lw=1.8,
+                facecolor=colour if best else "none", alpha=0.75 if best else 1.0, ls="-" if cut_through else ":",
+            )
         )  # fmt: skip
     height = lx if from_above else lz
     axes.add_patch(Rectangle((-_MM * ly / 2, 0.0), _MM * ly, _MM * height, fill=False, edgecolor=_INK, lw=1.8))
@@ -230,4 +232,4 @@ def _draw_cut(axes: Axes, volume: Volume, fit: Fit, *, from_above: bool) -> None
     axes.set_xlabel("y [mm]", fontsize=8)
     axes.set_ylabel(("x [mm], into the bin" if from_above else "z [mm]"), fontsize=8)
     where = f"{'z' if from_above else 'x'} = {_MM * middle[axis]:.0f} mm, from {'above' if from_above else 'the front'}"
-    axes.set_title(f"cut at {where}: brown occupied, grey not seen", color=_INK, fontsize=10)
+    axes.set_title(f"cut at {where}: brown occupied, grey not seen, dotted not in this cut", color=_INK, fontsize=10)

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from podhand.app.rgbd_folder import read_rgbd_folder
 from podhand.core.errors import PerceptionError
 from podhand.core.ports import DepthFrame
 from podhand.core.poses import inverse, pose, rotation_rpy
@@ -83,8 +84,8 @@ def test_poses_are_applied_the_right_way_round() -> None:
 def test_real_frames_show_their_shelf() -> None:
     folder = real_shelf.folder()
     if folder is None:
-        pytest.skip(f"needs the real shelf frames: set {real_shelf.VARIABLE} to the folder that holds shelf_bin/")
-    frames, X_world_bin = real_shelf.read_shelf(folder)
+        pytest.skip(real_shelf.NEEDS)
+    frames, X_world_bin = read_rgbd_folder(folder)
     assert len(frames) == 10
     assert all(0.2 < check_frame(frame) < 0.5 for frame in frames)
     X = inverse(X_world_bin)
