@@ -25,7 +25,7 @@ Voxels = tuple[int, int, int]
 MOST_PLACEMENTS = 12
 _CANDIDATES = 40
 """Per orientation."""
-_APART_M = 0.030
+_APART_M = 0.050
 """Places with at least this between them count as different gaps."""
 _SUPPORT_REACH_M = 0.016
 """What ends this close below an item carries it: bags and stacks are uneven, and tops are seen at a flat angle."""
@@ -242,8 +242,9 @@ def _supported(volume: Volume, voxels: Voxels) -> BoolArray:
         carrying |= solid[below : below + nz]
     image = carrying.reshape(nz * nx, ny)
     resting = np.ones((nz, nx, ny), np.bool_)
-    front_and_back = (max(a // 2, 1), b, ((0, 0), (a - a // 2, 0)))
-    right_and_left = (a, max(b // 2, 1), ((0, 0), (0, b - b // 2)))
+    half_a, half_b = max(a // 2, 1), max(b // 2, 1)
+    front_and_back = (half_a, b, ((0, 0), (a - half_a, 0)))
+    right_and_left = (a, half_b, ((0, 0), (0, b - half_b)))
     for h, w, offsets in (front_and_back, right_and_left):
         carried = np.zeros((nz * nx, ny), np.bool_)
         carried[: nz * nx - h + 1, : ny - w + 1] = window_sums(image, h, w) >= _HALF_CARRIED * h * w

@@ -11,7 +11,7 @@ from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import distance_transform_edt
+from scipy.ndimage import distance_transform_edt, uniform_filter
 
 from podhand.core.errors import PerceptionError
 from podhand.core.ports import DepthFrame
@@ -27,13 +27,22 @@ MIN_SIDE_M, MAX_SIDE_M = 0.05, 2.0
 _WINDOW_PX = 2
 _AGREEMENT = 0.010
 """Neighbouring pixels on one surface differ by at most this share of their depth."""
-_MIN_AGREEING = 4
+_EDGE = 0.025
+"""Neighbours that differ by a larger share of their depth belong to different things."""
+_MAX_STRIPE_PX = 24
+"""Taller stripes than this are no band's shadow."""
+_PLANE_SLACK_PER_M, _PLANE_SHARE = 0.002, 0.4
+"""How far the slopes of 1/depth per pixel may differ along one plane."""
+_MIN_AGREEING = 3
 _MIN_FILLING = 6
 _MIN_HITS = 2
 """Points of one view that make a voxel occupied."""
 _VIEWS_AGAINST_ONE = 4
 """What one view alone sees, and as many others look through, is a mirror image or another mistake of that view."""
 _SURFACE_MARGIN_M = 0.001
+_FREE_AROUND_SPECK = 20
+"""Of 26 neighbours. Dropped pixels leave specks; a thing of that size cannot hide from all views. A sheet seen from its
+edge can, and has 18 free neighbours."""
 
 Image = NDArray[np.float32]
 
@@ -124,12 +133,14 @@ def fuse(frames: Sequence[DepthFrame], X_world_bin: Pose, size_m: tuple[float, f
     looked_through = []
     stopped, passed = np.zeros(shape, np.uint8), np.zeros(shape, np.uint8)
     for frame, X in zip(frames, X_bin_cameras, strict=True):
-        depth = cleaned(remove_bands(frame, X, size_m).depth_m)
+        unbanded = remove_bands(frame, X, size_m).depth_m
+        depth = cleaned(unbanded)
         hits = np.zeros(shape, np.uint16)
         _count_hits(depth, frame.K, X[:3, :3].copy(), X[:3, 3].copy(), hits, voxel_m, *size_m)
         stopped += (hits >= _MIN_HITS) & (stopped < 255)
         Y = inverse(X)
-        nearest = nearest_of_neighbours(depth)
+        through_bands = bridged(depth, (frame.depth_m > 0.0) & (unbanded == 0.0))
+        nearest = nearest_of_neighbours(through_bands)
         looked_through.append(_carve(nearest, frame.K, Y[:3, :3].copy(), Y[:3, 3].copy(), passed, voxel_m))
     if not stopped.any() and not passed.any():
         raise PerceptionError(
@@ -139,8 +150,16 @@ def fuse(frames: Sequence[DepthFrame], X_world_bin: Pose, size_m: tuple[float, f
     states = np.full(shape, UNKNOWN, np.uint8)
     states[passed > 0] = FREE
     states[(stopped > 0) & ~((stopped == 1) & (passed >= _VIEWS_AGAINST_ONE))] = OCCUPIED
+    _fill_specks(states)
     return Volume(states=states, voxel_m=voxel_m, size_m=size_m, frames=tuple(frames), X_bin_cameras=X_bin_cameras,
                   looked_through=tuple(looked_through))  # fmt: skip
+
+
+def _fill_specks(states: StateArray) -> None:
+    """Make single unknown voxels, and lines of them, free where free space surrounds them; sheets stay unknown."""
+    free = uniform_filter((states == FREE).astype(np.float32), 3, mode="nearest") * 27
+    occupied = uniform_filter((states == OCCUPIED).astype(np.float32), 3, mode="nearest") * 27
+    states[(states == UNKNOWN) & (free > _FREE_AROUND_SPECK - 0.5) & (occupied < 0.5)] = FREE
 
 
 def _voxel_for(size_m: tuple[float, float, float]) -> float:
@@ -170,7 +189,7 @@ def _numbers(values: Sequence[float]) -> str:
 def cleaned(depth: Image) -> Image:
     """Return a depth image without flying pixels, small holes filled where the surface around them is one.
 
-    A known pixel stays where at least four of its 24 neighbours lie on its surface. An unknown one is filled from at
+    A known pixel stays where at least three of its 24 neighbours lie on its surface. An unknown one is filled from at
     least six that lie on one surface.
     """
     h, w = depth.shape
@@ -198,19 +217,58 @@ def cleaned(depth: Image) -> Image:
 
 
 @compiled
-def nearest_of_neighbours(depth: Image) -> Image:
-    """Return the least known depth of each pixel and its eight neighbours; unknown pixels stay unknown."""
+def bridged(depth: Image, band: NDArray[np.bool_]) -> Image:
+    """Return a depth image for lines of sight, with the stripes behind bands filled.
+
+    Where one plane goes on behind the band (1/depth is linear along a column), it is the plane; else the nearer of what
+    lies right above and below.
+    """
     h, w = depth.shape
-    out = np.zeros_like(depth)
+    out = depth.copy()
+    for u in range(w):
+        start, has_band = 0, False
+        for v in range(h):
+            if depth[v, u] <= 0.0:
+                has_band = has_band or band[v, u]
+                continue
+            if has_band and start > 0 and v - start <= _MAX_STRIPE_PX:
+                above, below = 1.0 / depth[start - 1, u], 1.0 / depth[v, u]
+                slope = (below - above) / (v - start + 1)
+                plane = start > 3 and v + 3 < h and depth[start - 4, u] > 0.0 and depth[v + 3, u] > 0.0
+                if plane:
+                    before, after = (above - 1.0 / depth[start - 4, u]) / 3, (1.0 / depth[v + 3, u] - below) / 3
+                    allowed = _PLANE_SLACK_PER_M + _PLANE_SHARE * abs(slope)
+                    plane = abs(before - slope) < allowed and abs(after - slope) < allowed
+                for k in range(start, v):
+                    out[k, u] = 1.0 / (above + slope * (k - start + 1)) if plane else 1.0 / max(above, below)
+            start, has_band = v + 1, False
+    return out
+
+
+@compiled
+def nearest_of_neighbours(depth: Image) -> Image:
+    """Return, beside the edge of something nearer, its depth; a surface that slopes is no edge.
+
+    Pixels at an edge see both sides of it. Unknown pixels stay unknown.
+    """
+    h, w = depth.shape
+    out = depth.copy()
     for v in range(h):
         for u in range(w):
-            least = depth[v, u]
-            if least > 0.0:
-                for i in range(max(v - 1, 0), min(v + 2, h)):
-                    for j in range(max(u - 1, 0), min(u + 2, w)):
-                        if 0.0 < depth[i, j] < least:
-                            least = depth[i, j]
-            out[v, u] = least
+            d = depth[v, u]
+            if d <= 0.0:
+                continue
+            for i in range(-1, 2):
+                for j in range(-1, 2):
+                    if not (0 <= v + i < h and 0 <= u + j < w):
+                        continue
+                    nearer = depth[v + i, u + j]
+                    if not 0.0 < nearer < (1.0 - _EDGE) * d:
+                        continue
+                    opposite = depth[v - i, u - j] if 0 <= v - i < h and 0 <= u - j < w else np.float32(0.0)
+                    # The other side recedes as much: a wall seen at a flat angle.
+                    if not 0.5 < (opposite - d) / (d - nearer) < 2.0:
+                        out[v, u] = min(out[v, u], nearer)
     return out
 
 

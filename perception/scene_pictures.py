@@ -71,10 +71,13 @@ def draw_free_space(
     _draw_cut(panels["above"], volume, fit, from_above=True)
     _draw_cut(panels["front"], volume, fit, from_above=False)
     figure.suptitle(_words(volume, boxes, fit, item_m), color=_INK, fontsize=11.5, x=0.01, ha="left")
+    figure.supxlabel("cuts through the best place: brown occupied, grey not seen, dotted not in this cut", fontsize=8.5)
     canvas = FigureCanvasAgg(figure)
     canvas.draw()  # type: ignore[no-untyped-call]
     pixels = np.asarray(canvas.buffer_rgba())[..., :3]  # type: ignore[no-untyped-call]
-    Image.fromarray(np.ascontiguousarray(pixels)).quantize(_COLOURS, dither=Image.Dither.NONE).save(path, optimize=True)
+    Image.fromarray(np.ascontiguousarray(pixels)).quantize(_COLOURS, kmeans=2, dither=Image.Dither.NONE).save(
+        path, optimize=True
+    )
     return path
 
 
@@ -232,4 +235,4 @@ def _draw_cut(axes: Axes, volume: Volume, fit: Fit, *, from_above: bool) -> None
     axes.set_xlabel("y [mm]", fontsize=8)
     axes.set_ylabel(("x [mm], into the bin" if from_above else "z [mm]"), fontsize=8)
     where = f"{'z' if from_above else 'x'} = {_MM * middle[axis]:.0f} mm, from {'above' if from_above else 'the front'}"
-    axes.set_title(f"cut at {where}: brown occupied, grey not seen, dotted not in this cut", color=_INK, fontsize=10)
+    axes.set_title(f"cut at {where}", color=_INK, fontsize=10)
