@@ -90,11 +90,13 @@ class EjectItem(Primitive):
         item = cell.held.item
         cell.place_item(ItemPlace.MOUTH)
         self._squeeze_lightly(cell)
-        outcome = await self._run_out(cell, trace, *_ATTEMPTS[0])
-        for speed_share, hard_share in _ATTEMPTS[1:]:
-            if not self._may_go_again(cell, outcome):
+        outcome, slipped = await self._run_out(cell, trace, *_ATTEMPTS[0]), False
+        for slower in _ATTEMPTS[1:]:
+            if not self._may_go_again(cell, outcome) or (slipped and outcome.name == _SLIPPED):
                 break
-            outcome = await self._once_more(cell, trace, outcome, speed_share, hard_share)
+            slipped = outcome.name == _SLIPPED
+            # What slips is squeezed more, and needs no slower belts.
+            outcome = await self._once_more(cell, trace, outcome, *(_ATTEMPTS[0] if slipped else slower))
         # An end may hang at the mouth when the belts have lost it: then it is pushed in as well.
         end_hangs = outcome.name != _CLEAR and self._has_lost(cell)
         if outcome.name in (_HARD, _STALLED) and not end_hangs:

@@ -23,7 +23,8 @@ _PUSHES = ((0.02, _RESISTS_SHARE), (0.008, 0.5), (0.004, 0.75))
 _LIMP_PUSHES = ((0.04, _RESISTS_SHARE), (0.012, 0.5), (0.004, 0.75))
 _HEAVY_PUSHES = ((0.008, 0.5), (0.004, 0.75))
 _JAM_PUSHES = ((0.012, 0.15), (0.008, _RESISTS_SHARE), (0.004, 0.5), (0.003, 0.7))
-_HEAD_PUSHES = ((0.008, 0.15), (0.004, 0.2), (0.002, 0.25))
+_HEAD_PUSHES = ((0.02, 0.15), (0.008, 0.25), (0.004, _RESISTS_SHARE))
+_NARROW_HEAD_PUSHES = ((0.008, 0.15), (0.004, 0.2), (0.002, 0.25))
 """Speed and share of the limit of the first push and of the next, slower and harder ones; a hard end at the mouth may
 be wedged between paddles and floor, and force then jumps."""
 _SLIDES_FRICTION, _GRAVITY_M_S2 = 0.5, 9.81
@@ -118,7 +119,7 @@ class Follow:
 
     def _pushes(self) -> tuple[tuple[float, float], ...]:
         if self._jams and self._item.softness is not Softness.SOFT:
-            return _HEAD_PUSHES if self._item.gives_way else _JAM_PUSHES
+            return _JAM_PUSHES if not self._item.gives_way else _HEAD_PUSHES if self._in_m else _NARROW_HEAD_PUSHES
         if self._limp and not self._jams:
             return _LIMP_PUSHES
         return _HEAVY_PUSHES if self._heavy else _PUSHES
