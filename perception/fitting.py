@@ -5,7 +5,7 @@ slabs below each other are one image. The free-space kernel reads it once for al
 finds every free place of every orientation, exactly.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,8 +25,8 @@ Voxels = tuple[int, int, int]
 MOST_PLACEMENTS = 12
 _CANDIDATES = 40
 """Per orientation."""
-_APART_M = 0.050
-"""Places with at least this between them count as different gaps."""
+_APART_M = (0.050, 0.020, 0.0)
+"""Places with this between them count as different, at first, then, and at last."""
 _SUPPORT_REACH_M = 0.016
 """What ends this close below an item carries it: bags and stacks are uneven, and tops are seen at a flat angle."""
 _TILT = 0.10
@@ -151,14 +151,21 @@ class _Slabs:
 
 
 def _different(found: list[Placement]) -> tuple[Placement, ...]:
-    """Keep the best, and of the others first those that are well apart from better ones; best first."""
-    apart: list[Placement] = []
-    for place in found:
-        if len(apart) < MOST_PLACEMENTS and all(gap_m(place, other) >= _APART_M for other in apart):
-            apart.append(place)
+    """Keep places of different gaps, and fill up with the best of the others; best first."""
+    apart = well_apart(found, MOST_PLACEMENTS)
     taken = {id(place) for place in apart}
     rest = [place for place in found if id(place) not in taken]
     return tuple(sorted((apart + rest)[:MOST_PLACEMENTS], key=lambda p: -p.score))
+
+
+def well_apart(found: Sequence[Placement], most: int) -> list[Placement]:
+    """Return up to ``most`` places that do not overlap: the first, and those far from it before those close by."""
+    chosen: list[Placement] = []
+    for least_gap_m in _APART_M:
+        for place in found:
+            if len(chosen) < most and all(gap_m(place, other) >= least_gap_m for other in chosen):
+                chosen.append(place)
+    return chosen
 
 
 def gap_m(a: Placement, b: Placement) -> float:

@@ -17,7 +17,7 @@ from PIL import Image
 
 from podhand.core.poses import FloatArray, Pose, inverse, pose
 from podhand.perception.bin_model import FreeBox
-from podhand.perception.fitting import Fit, gap_m, millimetres
+from podhand.perception.fitting import Fit, millimetres, well_apart
 from podhand.perception.frames import BoolArray
 from podhand.perception.free_boxes import volume_m3
 from podhand.perception.fusion import Volume, cleaned
@@ -126,12 +126,8 @@ def _draw_places(axes: Axes, view: View, volume: Volume, fit: Fit) -> None:
 
 
 def _shown(fit: Fit) -> list[tuple[Placement, str]]:
-    """Return the best places that do not overlap, with their colours."""
-    shown: list[Placement] = []
-    for place in fit.placements:
-        if len(shown) < SHOWN_PLACES and all(gap_m(place, other) > 0.0 for other in shown):
-            shown.append(place)
-    return list(zip(shown, _PLACES, strict=False))
+    """Return the best place and others well apart from it, with their colours."""
+    return list(zip(well_apart(fit.placements, SHOWN_PLACES), _PLACES, strict=False))
 
 
 def _title(count: int, shown: int) -> str:
