@@ -22,7 +22,8 @@ __all__ = ["Bands", "HeldItem", "Inspection", "ItemPlace", "LostItem", "ReturnWa
 ITEM_LOST, GRIP_LOST, BANDS_LOST = "item lost", "grip lost", "bands lost"
 """Names of the reflexes that every motion of the arm has while there is something to lose."""
 _LOST_S = 0.02
-_GRIP_LOST_S = 0.015
+_GRIP_LOST_S = 0.03
+"""Longer than the light barrier needs: an item that is gone is lost, not badly held."""
 _GRIPS_SHARE, _LEAST_GRIP_SHARE = 0.6, 0.2
 """Of the grip force: from the first on the item is gripped; with less than the second it is not any more."""
 _LEAST_PULL_SHARE = 0.5
