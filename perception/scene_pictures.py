@@ -86,7 +86,7 @@ def _words(volume: Volume, boxes: Sequence[FreeBox], fit: Fit, item_m: Sequence[
     total = 1e3 * sum(volume_m3(box) for box in boxes)
     largest = f", largest {1e3 * volume_m3(boxes[0]):.1f} l" if boxes else ""
     shares = f"free {100 * volume.share(FREE):.0f} %, occupied {100 * volume.share(OCCUPIED):.0f} %, the rest not seen"
-    lines = textwrap.wrap(fit.reason[:1].upper() + fit.reason[1:] + ".", 125)
+    lines = textwrap.wrap(fit.reason[:1].upper() + fit.reason[1:] + ".", 112)
     lines.append(f"{len(boxes)} free boxes, {total:.1f} l{largest}; {shares}; {len(volume.frames)} views.")
     return "\n".join([head, *lines])
 
