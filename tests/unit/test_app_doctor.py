@@ -169,7 +169,7 @@ def test_the_command_examines_this_machine() -> None:
     assert shown.exit_code == (0 if document["fit"] else 1) == 1  # there is no such card
     assert {finding["what"] for finding in document["findings"]} >= {"operating system", "network card no-such-card"}
     people = CliRunner().invoke(app, ["doctor"], env={"COLUMNS": "180"})
-    assert "what changes it" in people.stderr
+    assert "this machine" in people.stderr  # how the table breaks depends on the terminal
 
 
 def test_production_refuses_a_machine_that_is_not_fit_and_commissioning_warns() -> None:

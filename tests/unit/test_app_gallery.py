@@ -79,7 +79,7 @@ def run(episodes: Episodes, tmp_path: Path) -> Path:
         "--out",
         str(out),
         "--without",
-        "slot",
+        "stack",
     ]
     assert CliRunner().invoke(app, command).exit_code == ExitCode.DONE
     return out
@@ -127,7 +127,7 @@ def test_the_gallery_shows_the_most_frequent_cause_first_with_share_and_interval
     assert "stalled after 12 mm at 17.3 N" in text
     assert "Plan: a gap &amp; more" in text
     for index in (1, 4, 5, 7, 8):
-        assert f"podhand stow --seed 3 --first {index} --count 1 --without slot" in text
+        assert f"podhand stow --seed 3 --first {index} --count 1 --without stack" in text
     assert sorted(episodes.with_pictures) == [1, 4, 5, 8], "two of each cause are repeated, the third is listed"
     assert text.count("data:image/png") == 4
     assert "did not go the same way" not in text
