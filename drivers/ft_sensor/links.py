@@ -4,7 +4,7 @@ Nothing latches here: a reading is valid or it is not, and the kernel, which mov
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from podhand.core.errors import ConfigError, StateError
 from podhand.core.exchange import FtStatus
@@ -130,9 +130,7 @@ class RdtLink:
         reading = self.track.reading(now_s)
         why = "the sensor takes its zero" if self.biasing else self._bias_failed
         if why and reading.valid:
-            return WrenchReading(
-                wrench=reading.wrench, sequence=reading.sequence, age_s=reading.age_s, status=FtStatus.INVALID, why_not=why
-            )
+            return replace(reading, status=FtStatus.INVALID, why_not=why)
         return reading
 
     @property
@@ -277,4 +275,3 @@ class BotaLink:
         self.temperature_deg_c = frame.temperature_deg_c
         status, why = judge_status(frame.status)
         self.track.take(frame.wrench, status=status, why=why, sensor_s=self._streamed_us * 1e-6, now_s=now_s)
-

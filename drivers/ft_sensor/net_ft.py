@@ -59,7 +59,9 @@ class NetFt(FtSensor):
             if self._socket is not None:
                 self._socket.close()
                 self._socket = None
-            raise DeviceError(f"{self.name} cannot be reached ({error}); look at the address and the network") from error
+            raise DeviceError(
+                f"{self.name} cannot be reached ({error}); look at the address and the network"
+            ) from error
         self.update()
         return self
 

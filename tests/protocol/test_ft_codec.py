@@ -72,7 +72,9 @@ def test_golden_request(command: RdtCommand, count: int, golden: str) -> None:
     assert RdtRequest.unpack(bytes.fromhex(golden)) == request
 
 
-@pytest.mark.parametrize("wrong", ["1234 0002 000000", "1234 0002 00000000 00", "4321 0002 00000000", "1234 0007 00000000", ""])  # fmt: skip
+@pytest.mark.parametrize(
+    "wrong", ["", "1234 0002 000000", "1234 0002 00000000 00", "4321 0002 00000000", "1234 0007 00000000"]
+)
 def test_wrong_request_is_none(wrong: str) -> None:
     assert RdtRequest.unpack(bytes.fromhex(wrong)) is None
 

@@ -42,7 +42,9 @@ def test_wrench_is_in_newtons(kind: Kind) -> None:
 
 
 def test_counts_are_divided_by_the_configured_factors() -> None:
-    link = RdtLink(NET_FT_LIMITS, RdtScaling(model=NetFtModel.NET_FT, counts_per_n=1000.0, counts_per_n_m=50.0), now_s=0.0)
+    link = RdtLink(
+        NET_FT_LIMITS, RdtScaling(model=NetFtModel.NET_FT, counts_per_n=1000.0, counts_per_n_m=50.0), now_s=0.0
+    )
     link.poll(0.0)
     for number in range(1, SETTLE_SAMPLES + 1):
         now_s = number * 1e-3
