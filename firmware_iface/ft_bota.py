@@ -37,7 +37,7 @@ class BotaStatus(IntFlag):
     """Gauge values instead of forces."""
 
 
-_WORDS = {
+_WORDS: dict[int, str] = {
     BotaStatus.OVERRANGE: "load beyond its range",
     BotaStatus.INVALID: "measurement not valid, it may be damaged",
     BotaStatus.RAW: "gauge values instead of forces: configure it for calibrated output",
@@ -74,7 +74,7 @@ def judge_status(status: int) -> tuple[FtStatus, str]:
     if causes & ~BotaStatus.OVERRANGE:
         verdict |= FtStatus.INVALID
     bits = [bit for bit in range(16) if causes >> bit & 1]
-    names = [_WORDS[BotaStatus(1 << bit)] if 1 << bit in BotaStatus else f"status bit {bit}" for bit in bits]
+    names = [_WORDS.get(1 << bit, f"status bit {bit}") for bit in bits]
     return verdict, "sensor reports " + ", ".join(names)
 
 
@@ -105,11 +105,11 @@ class BotaReader:
 
     def __init__(self) -> None:
         self._buffer = bytearray()
-        self._in_garbage = False
+        self._skipped: int | None = None
         self._in_step = False
 
     def feed(self, data: bytes) -> list[BotaFrame | FtReject]:
-        """Return every frame that ends in ``data`` and the reason for what is refused: one for each run of garbage."""
+        """Return every frame that ends in ``data``, and one reason per frame's length of what is refused."""
         self._buffer += data
         found: list[BotaFrame | FtReject] = []
         at = 0
@@ -118,18 +118,21 @@ class BotaReader:
             if isinstance(result, BotaFrame):
                 found.append(result)
                 at += FRAME_BYTES
-                self._in_garbage, self._in_step = False, True
+                self._skipped, self._in_step = None, True
                 continue
             # A wrong CRC where a frame was due is a damaged frame; elsewhere the header was a chance byte.
-            if not self._in_garbage:
+            if self._skipped is None or self._skipped >= FRAME_BYTES:
                 found.append(result if self._in_step else FtReject.GARBAGE)
-            self._in_garbage, self._in_step = True, False
+                self._skipped = 0
+            self._in_step = False
             ahead = self._buffer.find(HEADER, at + 1)
-            at = ahead if ahead >= 0 else len(self._buffer)
+            ahead = ahead if ahead >= 0 else len(self._buffer)
+            self._skipped += ahead - at
+            at = ahead
         del self._buffer[:at]
         return found
 
     def forget(self) -> None:
         """Drop what has come of an unfinished frame."""
         self._buffer.clear()
-        self._in_garbage = self._in_step = False
+        self._skipped, self._in_step = None, False

@@ -43,7 +43,7 @@ class BotaSensor(FtSensor):
         self._config = config
         self._port: serial.Serial | None = None
         self._reopen_s = -math.inf
-        link = BotaLink(config.limits, now_s=0.0)
+        link = BotaLink(config.limits)
         super().__init__(f"F/T sensor on {config.port}", link.track, clock)
         self._link = link
 

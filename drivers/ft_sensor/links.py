@@ -32,6 +32,8 @@ ANSWER_S = 0.03
 """A stream whose first record takes longer is not used: its delay would not show in what follows."""
 BIAS_S = 0.1
 """How long the wrench is not valid while the sensor takes its zero: the way there, its filter, the way back."""
+LATE_S = 1.0
+"""Samples that have been late for that long: perhaps their numbers mislead, so the stream is asked for again."""
 _BIAS_ZERO = 0.02
 """Part of the range that a wrench may keep after its bias: noise, and people nearby."""
 
@@ -61,12 +63,16 @@ class RdtScaling:
 class _Restart:
     """Says when a stream that gives nothing must begin anew."""
 
-    def __init__(self, period_s: float, now_s: float) -> None:
+    def __init__(self, period_s: float) -> None:
         self._patience_s = max(RESTART_S, _RESTART_PERIODS * period_s)
-        self._since_s = now_s - self._patience_s
+        self._since_s = -math.inf
 
     def taken(self, now_s: float) -> None:
         self._since_s = now_s
+
+    def hurry(self) -> None:
+        """Make it due."""
+        self._since_s = -math.inf
 
     def due(self, now_s: float) -> bool:
         """Return True once per patience without a sample, the first time at once."""
@@ -79,15 +85,17 @@ class _Restart:
 class RdtLink:
     """The host's end of RDT. Times must never go back; not thread-safe."""
 
-    def __init__(self, limits: WrenchLimits, scaling: RdtScaling, *, now_s: float) -> None:
+    def __init__(self, limits: WrenchLimits, scaling: RdtScaling) -> None:
         self.track = WrenchTrack(
             limits, look_at="its power, cable and address, and for another program that has taken the stream"
         )
         self._scaling = scaling
         self._table = STATUS_TABLES[scaling.model]
         self._jump = round(_JUMP_S / limits.period_s)
-        self._restart = _Restart(limits.period_s, now_s)
+        self._restart = _Restart(limits.period_s)
         self._asked_s = math.inf
+        self._fastest_answer_s = math.inf
+        self._in_time_s = -math.inf
         self._newest: RdtRecord | None = None
         self._newest_made: int | None = None
         self._streamed = 0
@@ -115,9 +123,14 @@ class RdtLink:
         requests = []
         if self._bias_until_s is not None and now_s >= self._bias_until_s:
             self._end_bias(now_s)
+        if not self.track.is_late(now_s):
+            self._in_time_s = now_s
+        elif now_s - self._in_time_s > LATE_S:
+            self._in_time_s = now_s
+            self._restart.hurry()
         if self._restart.due(now_s):
             self._newest, self._asked_s = None, now_s
-            self.track.restart()
+            self.track.restart(delay_s=self._fastest_answer_s)
             requests.append(RdtRequest(command=RdtCommand.START).pack())
         if self._bias_due:
             self._bias_due = False
@@ -189,7 +202,8 @@ class RdtLink:
             return FtReject.JUMP
         if waited_s > max(ANSWER_S, 3.0 * period_s):
             return FtReject.LATE
-        self._streamed = 0
+        self._streamed = record.rdt_sequence - 1
+        self._fastest_answer_s = min(self._fastest_answer_s, max(waited_s, 0.0))
         return None
 
     def _take(self, record: RdtRecord, now_s: float) -> None:
@@ -198,7 +212,7 @@ class RdtLink:
         if status is FtStatus.OK and max(map(abs, record.counts)) >= COUNTS_LIMIT:
             status, why = FtStatus.SATURATED, "counts at the end of their 32 bits"
         wrench = self._scaling.wrench(record.counts)
-        sensor_s = self._streamed * self.track.limits.period_s
+        sensor_s = self._asked_s + self._streamed * self.track.limits.period_s
         self.track.take(wrench, status=status, why=why, sensor_s=sensor_s, now_s=now_s)
         if self._bias_until_s is not None and now_s >= self._bias_until_s - BIAS_S / 2:
             self._bias_sum = [total + value for total, value in zip(self._bias_sum, wrench, strict=True)]
@@ -218,11 +232,11 @@ class RdtLink:
 class BotaLink:
     """The host's end of a Bota sensor's stream. Times must never go back; not thread-safe."""
 
-    def __init__(self, limits: WrenchLimits, *, now_s: float) -> None:
+    def __init__(self, limits: WrenchLimits) -> None:
         self.track = WrenchTrack(limits, look_at="its power and cable, and the baud rate")
         self.temperature_deg_c: float | None = None
         self._reader = BotaReader()
-        self._restart = _Restart(limits.period_s, now_s)
+        self._restart = _Restart(limits.period_s)
         self._newest_us = -1
         self._streamed_us = 0
         self._in_stream = False

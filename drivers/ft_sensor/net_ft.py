@@ -45,7 +45,7 @@ class NetFt(FtSensor):
     def __init__(self, config: NetFtConfig, *, clock: Clock | None = None) -> None:
         self._config = config
         self._socket: socket.socket | None = None
-        link = RdtLink(config.limits, config.scaling, now_s=0.0)
+        link = RdtLink(config.limits, config.scaling)
         super().__init__(f"F/T sensor at {config.host}:{config.port}", link.track, clock)
         self._link = link
 

@@ -116,17 +116,20 @@ class WrenchTrack:
         self._newest: Wrench | None = None
         self._equal_run = 0
         self._delay_s = math.inf
-        self._sensor_s = 0.0
+        self._sensor_s = math.inf
         self._in_stream = 0
         self._said = ""
 
-    def restart(self) -> None:
-        """The sensor begins to count anew: forget how its time relates to ours. The reading stays, and ages."""
-        self._delay_s = math.inf
+    def restart(self, *, delay_s: float = math.inf) -> None:
+        """The sensor begins to count anew; ``delay_s`` is the least that its samples take, if known [s].
+
+        The reading stays, and ages.
+        """
+        self._delay_s, self._sensor_s = delay_s, math.inf
         self._in_stream = 0
 
     def take(self, wrench: Wrench, *, status: FtStatus, why: str, sensor_s: float, now_s: float) -> None:
-        """Take one sample, newer than all before; ``sensor_s`` is when it was made by the sensor's own time [s]."""
+        """Take one sample, newer than all before; ``sensor_s`` is when it was made, from any start [s]."""
         self.received += 1
         self._in_stream += 1
         self._heard_s = now_s
@@ -144,17 +147,21 @@ class WrenchTrack:
         else:
             self.bad[bad] += 1
 
+    def is_late(self, now_s: float) -> bool:
+        """Return whether good samples come, but too old ones."""
+        stale_s = STALE_PERIODS * self.limits.period_s
+        return self._status is FtStatus.OK and now_s - self._heard_s <= stale_s < now_s - self._good_s
+
     def reading(self, now_s: float) -> WrenchReading:
         """Return what is known now."""
         age_s = max(now_s - self._good_s, 0.0)
         status, why = self._status, self._why
-        stale_s = STALE_PERIODS * self.limits.period_s
-        if now_s - self._heard_s > stale_s:
+        if now_s - self._heard_s > STALE_PERIODS * self.limits.period_s:
             status |= FtStatus.INVALID
             why = f"nothing comes: look at {self._look_at}"
         elif status is FtStatus.OK and self._in_stream < SETTLE_SAMPLES:
             status, why = FtStatus.INVALID, "the stream begins"
-        elif status is FtStatus.OK and age_s > stale_s:
+        elif self.is_late(now_s):
             status = FtStatus.INVALID
             why = f"samples come late, or slower than every {self.limits.period_s * 1e3:g} ms"
         return WrenchReading(wrench=self._good, sequence=self._sequence, age_s=age_s, status=status, why_not=why)

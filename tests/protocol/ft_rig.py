@@ -98,7 +98,7 @@ class NetFtRig(Rig):
         self.saturated_status = 0x80020000 if scaling.model is NetFtModel.NET_FT else 0xC0000000
         self.faults = self.sensor.faults
         self.line = Line(seed=seed)
-        self.link = RdtLink(self.limits, scaling, now_s=self.now_s)
+        self.link = RdtLink(self.limits, scaling)
         self.track = self.link.track
         self.deaf = False
         """The sensor hears nothing of the host."""
@@ -133,7 +133,7 @@ class BotaRig(Rig):
         self.sensor = EmulatedBota(self.limits, now_s=self.now_s, source=source, seed=seed, rate_hz=rate_hz)
         self.faults = self.sensor.faults
         self.line = Line(seed=seed, baud=BAUD)
-        self.link = BotaLink(self.limits, now_s=self.now_s)
+        self.link = BotaLink(self.limits)
         self.track = self.link.track
 
     def exchange(self) -> None:

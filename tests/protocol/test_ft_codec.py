@@ -193,12 +193,13 @@ def test_frames_are_found_however_they_arrive(sent: list[BotaFrame], cuts: list[
 @given(sent=st.lists(FRAMES, min_size=1, max_size=4), noise=st.binary(min_size=1, max_size=80))
 @example(sent=[frame()], noise=b"\xaa" * 40)
 def test_frames_are_found_behind_noise(sent: list[BotaFrame], noise: bytes) -> None:
-    """One count for the noise, however long; nothing good is lost but what only more bytes could tell."""
+    """One count per frame's length of noise; nothing good is lost."""
     reader = BotaReader()
     found = reader.feed(noise + b"".join(each.pack() for each in [*sent, frame(), frame()]))
     good = [each for each in found if isinstance(each, BotaFrame)]
     assert good[: len(sent)] == sent
-    assert [each for each in found if isinstance(each, FtReject)] == [FtReject.GARBAGE]
+    refused = [each for each in found if isinstance(each, FtReject)]
+    assert set(refused) == {FtReject.GARBAGE} and len(refused) <= 1 + (len(noise) + FRAME_BYTES) // FRAME_BYTES
 
 
 def test_no_damage_within_one_byte_passes() -> None:
