@@ -20,6 +20,7 @@ from podhand.firmware_iface.ft_rdt import (
 
 WrenchSource = Callable[[float], Sequence[float]]
 """Gives the wrench (6) [N, N m] at a time [s]."""
+NO_LOAD: Wrench = (0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
 RDT_SAMPLE_HZ = 7000
 """The sensor's own rate, which its ``ft_sequence`` counts."""
 _SATURATED_STATUS = {NetFtModel.NET_FT: 1 << 31 | 1 << 17, NetFtModel.ETHERNET_AXIA: 1 << 31 | 1 << 30}
@@ -50,7 +51,7 @@ class _Measured:
 
     def __init__(self, source: WrenchSource, limits: WrenchLimits, *, seed: int) -> None:
         self.source = source
-        self.zero: Wrench = (0.0,) * 6
+        self.zero = NO_LOAD
         self._ranges = (limits.range_force_n,) * 3 + (limits.range_torque_n_m,) * 3
         self._random = random.Random(seed)
 
@@ -104,7 +105,7 @@ class EmulatedNetFt:
         self._next_s = now_s
         self._block: list[bytes] = []
         self._last: RdtRecord | None = None
-        self.measured.zero = (0.0,) * 6
+        self.measured.zero = NO_LOAD
 
     @property
     def streaming(self) -> bool:

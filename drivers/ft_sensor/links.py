@@ -104,6 +104,7 @@ class RdtLink:
         self._bias_samples = 0
         self._bias_failed = ""
         self._bias_due = False
+        self._biased = False
 
     def receive(self, datagram: bytes, now_s: float) -> None:
         """Take one datagram that has arrived by now."""
@@ -162,7 +163,7 @@ class RdtLink:
         why = self.track.reading(now_s).why_not
         if why or self.biasing:
             raise StateError(f"no bias while the wrench is not valid ({why or 'the sensor takes its zero'})")
-        self._bias_due, self._bias_failed = True, ""
+        self._bias_due, self._biased, self._bias_failed = True, True, ""
         self._bias_until_s = now_s + BIAS_S
         self._bias_sum, self._bias_samples = [0.0] * 6, 0
 
@@ -202,6 +203,8 @@ class RdtLink:
             return FtReject.JUMP
         if waited_s > max(ANSWER_S, 3.0 * period_s):
             return FtReject.LATE
+        if self._biased and self._newest_made is not None and record.ft_sequence < self._newest_made:
+            self._bias_failed = "the sensor has restarted and lost its zero: ask for it again"
         self._streamed = record.rdt_sequence - 1
         self._fastest_answer_s = min(self._fastest_answer_s, max(waited_s, 0.0))
         return None

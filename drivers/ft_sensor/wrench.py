@@ -26,7 +26,7 @@ _KEPT_EVENTS = 100
 _NAMES = ("force x", "force y", "force z", "torque x", "torque y", "torque z")
 
 Wrench = tuple[float, float, float, float, float, float]
-_NEVER: Wrench = (math.nan,) * 6
+_NEVER: Wrench = (math.nan, math.nan, math.nan, math.nan, math.nan, math.nan)
 
 
 class BadSample(StrEnum):
@@ -135,7 +135,7 @@ class WrenchTrack:
         self._heard_s = now_s
         sampled_s = self._sampled_s(sensor_s, now_s)
         self._count_equal(wrench)
-        bad = None
+        bad: BadSample | None
         if status is not FtStatus.OK:
             bad = BadSample.SATURATED if status is FtStatus.SATURATED else BadSample.REPORTED
         else:

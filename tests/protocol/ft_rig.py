@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from typing import Self
 
 from podhand.core.clock import VirtualClock
 from podhand.drivers.ft_sensor.emulated import EmulatedBota, EmulatedNetFt, SensorFaults, WrenchSource, wave
@@ -66,7 +67,7 @@ class Rig(ABC):
             self.step()
         return self.now_s - start_s
 
-    def valid(self) -> "Rig":
+    def valid(self) -> Self:
         self.until(lambda: self.reading.valid, within_periods=200)
         self.run(50)
         assert self.reading.valid
@@ -154,4 +155,5 @@ class BotaRig(Rig):
         self.sensor.restart(self.now_s)
 
 
-RIGS: list[type[NetFtRig] | type[BotaRig]] = [NetFtRig, BotaRig]
+Kind = type[NetFtRig] | type[BotaRig]
+RIGS: list[Kind] = [NetFtRig, BotaRig]
