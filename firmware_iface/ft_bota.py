@@ -67,11 +67,12 @@ def crc16_x25(data: bytes) -> int:
 
 def judge_status(status: int) -> tuple[FtStatus, str]:
     """Return what a status makes of its sample, and why in words. Reserved bits count as errors."""
-    causes = status & ~BotaStatus.SLOW
+    overrange = int(BotaStatus.OVERRANGE)
+    causes = status & ~int(BotaStatus.SLOW)  # of an IntFlag, ~ would drop the reserved bits
     if not causes:
         return FtStatus.OK, ""
-    verdict = FtStatus.SATURATED if causes & BotaStatus.OVERRANGE else FtStatus.OK
-    if causes & ~BotaStatus.OVERRANGE:
+    verdict = FtStatus.SATURATED if causes & overrange else FtStatus.OK
+    if causes & ~overrange:
         verdict |= FtStatus.INVALID
     bits = [bit for bit in range(16) if causes >> bit & 1]
     names = [_WORDS.get(1 << bit, f"status bit {bit}") for bit in bits]

@@ -61,7 +61,7 @@ class _Measured:
         shown = []
         for value, zero, most in zip(self.source(time_s), self.zero, self._ranges, strict=True):
             noisy = value + self._random.gauss(0.0, most * 1e-4)
-            if not abs(noisy) < most:
+            if abs(noisy) >= most:
                 noisy, status = math.copysign(most, noisy), FtStatus.SATURATED
             shown.append(noisy - zero)
         fx, fy, fz, tx, ty, tz = shown

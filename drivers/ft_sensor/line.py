@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 _BITS_PER_BYTE = 10
 _GARBAGE_BYTES = 100
+_MOST_ADDED = 36
+"""Less than a record of RDT: as many bytes would be one."""
 
 
 @dataclass(kw_only=True)
@@ -53,7 +55,7 @@ class Line:
         if self._happens(faults.shortened):
             packet = packet[: self._random.randrange(1, len(packet))]
         if self._happens(faults.lengthened):
-            packet += self._noise()
+            packet += self._random.randbytes(self._random.randrange(1, _MOST_ADDED))
         if self._happens(faults.flipped_bit):
             packet = self._with_flipped_bit(packet)
         if self._happens(faults.garbage):

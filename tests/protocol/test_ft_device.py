@@ -155,8 +155,7 @@ def test_the_program_that_asks_last_has_the_stream(
 ) -> None:
     with NetFt(net_ft_config(net_ft_emulator), clock=clock) as second:
         until(second, lambda: second.reading().valid, "the second got nothing")
-        net_ft.update()
-        assert not net_ft.reading().valid
+        until(net_ft, lambda: not net_ft.reading().valid, "two programs have the stream")
     until(net_ft, lambda: net_ft.reading().valid, "the first did not come back")
 
 

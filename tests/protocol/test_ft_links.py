@@ -41,9 +41,7 @@ def test_wrench_is_in_newtons(kind: Kind) -> None:
 
 
 def test_counts_are_divided_by_the_configured_factors() -> None:
-    link = RdtLink(
-        NET_FT_LIMITS, RdtScaling(model=NetFtModel.NET_FT, counts_per_n=1000.0, counts_per_n_m=50.0), now_s=0.0
-    )
+    link = RdtLink(NET_FT_LIMITS, RdtScaling(model=NetFtModel.NET_FT, counts_per_n=1000.0, counts_per_n_m=50.0))
     link.poll(0.0)
     for number in range(1, SETTLE_SAMPLES + 1):
         now_s = number * 1e-3
@@ -216,8 +214,6 @@ def overload(rig: Rig) -> None:
 
 def break_number(rig: Rig) -> None:
     rig.overload(lambda _: (math.nan, 0.0, 0.0, 0.0, 0.0, 0.0))
-    assert isinstance(rig, BotaRig)
-    rig.sensor.measured._ranges = (math.inf,) * 6
 
 
 CASES = [
@@ -277,9 +273,7 @@ def test_fault_is_flagged_within_three_periods_and_recovers(kind: Kind, case: Ca
     for field in dataclasses.fields(SensorFaults):
         setattr(rig.faults, field.name, field.default)
     rig.sensor.measured.source = source
-    if case.name == "not a number":
-        return
-    rig.until(lambda: rig.reading.valid, within_periods=250)
+    rig.until(lambda: rig.reading.valid, within_periods=1300)
     rig.run(50)
     assert rig.reading.valid and rig.track.events[-1][1] == "valid again"
 
@@ -342,7 +336,7 @@ def test_delay_that_came_meanwhile_is_not_hidden_by_a_new_stream() -> None:
     for _ in range(10_000):
         rig.step()
         assert not rig.reading.valid
-    assert "come late" in rig.reading.why_not and rig.reading.age_s >= 0.0199
+    assert "come late" in rig.reading.why_not and rig.reading.age_s >= 0.0195
     rig.line.faults = LineFaults()
     rig.until(lambda: rig.reading.valid, within_periods=150)
 
