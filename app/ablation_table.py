@@ -60,11 +60,7 @@ class AblationsJob:
             first=self.first,
             jobs=self.jobs,
             world=self.world,
-            ablation=Ablation(
-                without=(row,) if row in PARTS else (),
-                extra=(row,) if row in EXTRAS else (),
-                eject=Eject.DROP_PUSH if row == Eject.DROP_PUSH.value else Eject.BELTS,
-            ),
+            ablation=_ablation(row),
         )
 
 
@@ -103,11 +99,16 @@ def _run_row(job: AblationsJob, row: str, path: Path, code: str) -> Campaign:
     return run_campaign(job.campaign(row), path / row, label=_label(row))
 
 
+def _ablation(row: str) -> Ablation:
+    return Ablation(
+        without=(row,) if row in PARTS else (),
+        extra=(row,) if row in EXTRAS else (),
+        eject=Eject.DROP_PUSH if row == Eject.DROP_PUSH.value else Eject.BELTS,
+    )
+
+
 def _label(row: str) -> str:
-    ways = {Eject.DROP_PUSH.value: f"ejects by {row}", LIMITS: "no force limits"} | {
-        name: f"with {name}" for name in EXTRAS
-    }
-    return ways.get(row, f"without {row}")
+    return "no force limits" if row == LIMITS else _ablation(row).label
 
 
 def compare(whole: Campaign, others: Mapping[str, Campaign]) -> dict[str, Any]:

@@ -27,10 +27,12 @@ class Ablation:
 
     def __post_init__(self) -> None:
         """Check and sort the names."""
-        for option, given, known in (("without", self.without, PARTS), ("extra", self.extra, EXTRAS)):
+        for flag, option, given, known in (
+            ("--without", "without", self.without, PARTS),
+            ("--with", "extra", self.extra, EXTRAS),
+        ):
             for name in given:
                 if name not in known:
-                    flag = "--with" if option == "extra" else "--without"
                     raise ConfigError(f"{flag} must be one of {', '.join(known)} (got {name!r})")
             object.__setattr__(self, option, tuple(sorted(set(given))))
 

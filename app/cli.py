@@ -38,14 +38,14 @@ primitive_app = typer.Typer(help="The primitives that stows are made of.", no_ar
 station_app = typer.Typer(help="Station files: what a workcell consists of, and its limits.", no_args_is_help=True)
 flight_app = typer.Typer(help="The flight recorder of podhand-rt: its last minute.", no_args_is_help=True)
 bench_app = typer.Typer(help="Measure speed, beside the usual alternatives.", no_args_is_help=True)
+scene_app = typer.Typer(
+    help="Scenes for `podhand free-space`: depth views of one bin, with poses.", no_args_is_help=True
+)
 app.add_typer(evaluate_app, name="evaluate")
 app.add_typer(report_app, name="report")
 app.add_typer(primitive_app, name="primitive")
 app.add_typer(station_app, name="station")
 app.add_typer(flight_app, name="flight")
-scene_app = typer.Typer(
-    help="Scenes for `podhand free-space`: depth views of one bin, with poses.", no_args_is_help=True
-)
 app.add_typer(bench_app, name="bench")
 app.add_typer(scene_app, name="scene")
 

@@ -14,9 +14,9 @@ from podhand.perception.bin_model import BinModel, Block, Gap, Layout
 
 GRAVITY_M_S2 = 9.81
 SPACE_MAKERS: Final = frozenset({"sweep", "flip_up", "stack", "slot"})
+"""Ways to find room where no gap takes the item as it is."""
 USUAL_MOVES: Final = frozenset({"sweep", "stack"})
 """What stows try by themselves: the others made no difference in the standard world (docs/results.md)."""
-"""Ways to find room where no gap takes the item as it is."""
 _SHARES: Final = (0.15, 0.3, 0.4, 0.5, 0.6, 0.7, 0.85)
 """How the missing width is divided between two pushes."""
 WAYS_TO_EJECT: Final = ("belts", "drop_push")

@@ -14,7 +14,7 @@ from podhand.core.items import Item, Softness
 from podhand.primitives import motions
 from podhand.primitives.base import Primitive, PrimitivePreview, Trace
 from podhand.primitives.cell import ItemPlace, StowCell
-from podhand.primitives.following import Follow, FollowRules
+from podhand.primitives.following import FOLLOW_M_S, Follow, FollowRules
 from podhand.primitives.receiving import needed_grip_n, open_paddles
 
 __all__ = ["EjectItem"]
@@ -47,12 +47,15 @@ class EjectItem(Primitive):
 
     Belts let go of an item when its rear is at the mouth, which stands before the bands: only its own speed would carry
     it further, and not always far enough. Paddles that cannot close behind it open a little instead. An item that meets
-    something is taken back a little, one past which the belts slip is squeezed more; then once more.
+    something is taken back a little, one past which the belts slip is squeezed more; then the belts try again, up to
+    twice, and slower against what stopped them.
     """
 
     name: ClassVar[str] = "eject_item"
 
-    belt_speed_m_s: float = Field(default=0.4, gt=0.0, le=1.0)
+    belt_speed_m_s: float = Field(
+        default=0.4, gt=0.0, le=1.0, description="At most; heavy and stiff items go more slowly."
+    )
     clear_s: float = Field(default=0.05, ge=0.0, le=1.0, description="The mouth must be clear this long.")
     max_time_s: float = Field(default=4.0, gt=0.1, le=20.0, description="After this the item is jammed.")
     follow_m: float = Field(default=0.016, ge=0.0, le=0.05, description="The mouth pushes after the item by this.")
@@ -72,12 +75,12 @@ class EjectItem(Primitive):
     def preview(self, cell: StowCell) -> PrimitivePreview:
         """See the base class."""
         X = cell.session.state.X_base_tool_cmd
-        length_m = cell.held.item.length_m if cell.held else 0.2
+        length_m, speed_m_s = cell.held.item.length_m if cell.held else 0.2, self._speed_m_s(cell)
         return PrimitivePreview(
             name=self.name,
-            words=f"runs the belts at {self.belt_speed_m_s} m/s until the item has left the mouth",
+            words=f"runs the belts at {speed_m_s:.2g} m/s until the item has left the mouth",
             path_base_m=(motions.as_point(X[:3, 3]), motions.as_point(X[:3, 3] + length_m * X[:3, 0])),
-            duration_s=length_m / self.belt_speed_m_s + self.follow_m / 0.02 + 0.8,
+            duration_s=length_m / speed_m_s + self.follow_m / FOLLOW_M_S + 0.8,
             force_limit_n=self.force_limit(cell),
         )
 
@@ -191,7 +194,8 @@ class EjectItem(Primitive):
         return narrow or cell.session.state.signal(SlowSignal.ITEM_IN_PADDLES) < 0.5
 
     def _speed_m_s(self, cell: StowCell) -> float:
-        assert cell.held is not None
+        if cell.held is None:
+            return self.belt_speed_m_s
         top_m_s = self.belt_speed_m_s if cell.held.item.gives_way else min(self.belt_speed_m_s, _STIFF_M_S)
         return min(top_m_s, _MOMENTUM_N_S / max(cell.held.mass_kg, 0.001))
 

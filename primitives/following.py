@@ -12,14 +12,15 @@ from podhand.primitives.base import Trace
 from podhand.primitives.reaching import BLADE_IN_M
 from podhand.primitives.receiving import open_paddles
 
-__all__ = ["Follow", "FollowRules"]
+__all__ = ["FOLLOW_M_S", "Follow", "FollowRules"]
 
 _CLOSE_SPEED_M_S = 0.10
 _NARROW_BY_M = 0.008
 """The paddles close by this much more than the item is wide."""
 _RESISTS_SHARE = 0.35
 """Of the force limit: what a push may feel; hard things behind a soft one add as much again before the tool stands."""
-_PUSHES = ((0.02, _RESISTS_SHARE), (0.008, 0.5), (0.004, 0.75))
+FOLLOW_M_S = 0.02
+_PUSHES = ((FOLLOW_M_S, _RESISTS_SHARE), (0.008, 0.5), (0.004, 0.75))
 _LIMP_PUSHES = ((0.04, _RESISTS_SHARE), (0.012, 0.5), (0.004, 0.75))
 _HEAVY_PUSHES = ((0.008, 0.5), (0.004, 0.75))
 _JAM_PUSHES = ((0.012, 0.15), (0.008, _RESISTS_SHARE), (0.004, 0.5), (0.003, 0.7))
@@ -70,7 +71,8 @@ class Follow:
         self._limp = item.gives_way and cell.blade_m <= BLADE_IN_M
         self._closed_m = least_m if self._limp else max(cell.opening_m - _NARROW_BY_M, least_m)
         fits = item.width_m + 2 * _BESIDE_M >= 2.0 * cell.station.tool.half_width_m(least_m)
-        self._in_m = rules.in_m if self._limp and fits else 0.0
+        self._goes_in = self._limp and fits
+        self._in_m = rules.in_m if self._goes_in else 0.0
         self._heavy = _SLIDES_FRICTION * item.mass_kg * _GRAVITY_M_S2 > _RESISTS_SHARE * rules.force_limit_n
         self._jams = False
 
@@ -82,7 +84,7 @@ class Follow:
         way_m, enough_m = self._rules.way_m + self._in_m, 0.5 * self._rules.way_m
         if end_hangs or not await self._close():
             await self._open()
-            if await self._along(-_LEAVE_END_M, "leave the item's end", 2.0 * _PUSHES[0][0]):
+            if await self._along(-_LEAVE_END_M, "leave the item's end", 2.0 * FOLLOW_M_S):
                 return False
             way_m, enough_m = way_m + _LEAVE_END_M, enough_m + _LEAVE_END_M
             if not await self._close():
@@ -90,7 +92,7 @@ class Follow:
             self._jams = True
         begin = self._cell.session.state.X_base_tool_cmd
         await self._push(way_m)
-        if self._item.softness is Softness.SOFT and self._in_m > 0.0:
+        if self._item.softness is Softness.SOFT and self._goes_in:
             # Its front end may have curled up under it: it stretches when the paddles go, and its rear comes along.
             reached = self._cell.session.state.X_base_tool_cmd
             await self._along(-_STRETCH_M, "let it stretch", _LEAVE_M_S, share=1.0, let_go=True)
@@ -119,7 +121,7 @@ class Follow:
 
     def _pushes(self) -> tuple[tuple[float, float], ...]:
         if self._jams and self._item.softness is not Softness.SOFT:
-            return _JAM_PUSHES if not self._item.gives_way else _HEAD_PUSHES if self._in_m else _NARROW_HEAD_PUSHES
+            return _JAM_PUSHES if not self._item.gives_way else _HEAD_PUSHES if self._goes_in else _NARROW_HEAD_PUSHES
         if self._limp and not self._jams:
             return _LIMP_PUSHES
         return _HEAVY_PUSHES if self._heavy else _PUSHES
@@ -139,7 +141,7 @@ class Follow:
         high_m, low_m = (float(X[1, 3]) + f(sides) + s * height_m for f, s in ((max, 1.0), (min, -1.0)))
         room_m = cell.station.band_arm.prong_y_m - _OFF_BANDS_M
         over_m = max(0.0, high_m - room_m) - max(0.0, -low_m - room_m)
-        most_m = _BESIDE_M if self._in_m > 0.0 else abs(over_m)
+        most_m = _BESIDE_M if self._goes_in else abs(over_m)
         return float(-min(max(over_m, -most_m), most_m))
 
     async def _open(self) -> None:

@@ -135,7 +135,7 @@ def test_a_grip_that_gives_way_stops_the_arm_though_the_item_is_still_there() ->
 
     def gives_way(plant: FakePlant) -> None:
         bench.item(plant)
-        weak = begin_s < plant.tick * plant.tick_s < begin_s + 0.03
+        weak = begin_s < plant.tick * plant.tick_s < begin_s + 0.1
         plant.squeeze_stiffness_n_m = 0.0 if weak else 6000.0
         plant.slow[SlowSignal.ITEM_IN_PADDLES] = 1.0
 
