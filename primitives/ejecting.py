@@ -20,12 +20,14 @@ from podhand.primitives.receiving import needed_grip_n, open_paddles
 __all__ = ["EjectItem"]
 
 _GRAVITY_M_S2 = 9.81
-_BACK_SPEED_M_S = 0.15
-_CLEAR, _STALLED, _HARD, _SLIPPED = "clear", "stalled", "met hard", "slipped"
+_BACK_SPEED_M_S, _END_BACK_M_S = 0.15, 0.04
+_CLEAR, _STALLED, _HARD, _SLIPPED, _LOST = "clear", "stalled", "met hard", "slipped", "lost"
 _ATTEMPTS = ((1.0, 0.55), (0.35, 0.55), (0.25, 0.7))
+_STIFF_ATTEMPTS = ((1.0, 0.5), (0.2, 0.45), (0.16, 0.6))
 """Share of the belts' speed, and of the force limit at which the item meets something: slower belts stand sooner."""
 _MEETS_LESS, _MEETS_S = 0.1, 0.05
 """By this share less, for so long: it does not move on."""
+_HARD_S = 0.002
 _BELT_HARD_SHARE = 0.5
 """Of the force limit: a belt that pushes with this meets something, too."""
 _MOMENTUM_N_S = 0.4
@@ -34,10 +36,15 @@ _STIFF_M_S = 0.25
 """At most, for items that do not give way: what they meet stops them within the reaction time."""
 _BACK_OFF_S = 0.25
 _SQUEEZE_MORE = 1.4
-_PUSH_SHARE, _HOLD_MARGIN = 0.22, 1.3
-"""Two belts of friction 1 then push with 0.44 of the force limit at most; heavy items need more to stay up."""
+_PUSH_SHARE, _MOST_SHARE, _HOLD_MARGIN = 0.22, 0.4, 1.3
+"""Two belts of friction 1 then push with 0.44 of the force limit; heavy items need more to stay up, but margin for that
+ends where the belts could push with 0.8 of it."""
 _END_SHARE, _SOFT_END_SHARE = 0.8, 0.65
 """Of the item's width: paddles that are closer together than this have an end of it only."""
+_LOST_S = 0.1
+"""Belts that are so close together for so long have let the item through."""
+_CLOSING_M_S = 0.025
+"""Of the paddles behind an end that is narrower than what came before."""
 _STAND_M_S, _STAND_S = 0.02, 0.2
 """Belts that run slower than this for so long do not follow their drive."""
 
@@ -93,13 +100,14 @@ class EjectItem(Primitive):
         item = cell.held.item
         cell.place_item(ItemPlace.MOUTH)
         self._squeeze_lightly(cell)
-        outcome, slipped = await self._run_out(cell, trace, *_ATTEMPTS[0]), False
-        for slower in _ATTEMPTS[1:]:
+        first, *others = _ATTEMPTS if item.gives_way else _STIFF_ATTEMPTS
+        outcome, slipped = await self._run_out(cell, trace, *first), False
+        for slower in others:
             if not self._may_go_again(cell, outcome) or (slipped and outcome.name == _SLIPPED):
                 break
             slipped = outcome.name == _SLIPPED
             # What slips is squeezed more, and needs no slower belts.
-            outcome = await self._once_more(cell, trace, outcome, *(_ATTEMPTS[0] if slipped else slower))
+            outcome = await self._once_more(cell, trace, outcome, *(first if slipped else slower))
         # An end may hang at the mouth when the belts have lost it: then it is pushed in as well.
         end_hangs = outcome.name != _CLEAR and self._has_lost(cell)
         if outcome.name in (_HARD, _STALLED) and not end_hangs:
@@ -114,7 +122,9 @@ class EjectItem(Primitive):
         """Whether the belts should try once more; a hard end that they have lost would only be wedged."""
         assert cell.held is not None
         soft = cell.held.item.softness is Softness.SOFT
-        return outcome.name != _CLEAR and (soft or outcome.name != _SLIPPED or not self._has_lost(cell))
+        if outcome.name in (_CLEAR, _LOST):
+            return False
+        return soft or outcome.name != _SLIPPED or not self._has_lost(cell)
 
     async def _once_more(
         self, cell: StowCell, trace: Trace, outcome: Outcome, speed_share: float, hard_share: float
@@ -156,15 +166,16 @@ class EjectItem(Primitive):
         against = abs(ft.force.x) > hard_share * limit_n
         for belt in (Axis.BELT_LEFT, Axis.BELT_RIGHT):
             against = against | (abs(axis(belt).force) > _BELT_HARD_SHARE * limit_n + self._half_weight_n(cell))
-        hard = (against | (ft.force.norm > hard_share * limit_n + self._half_weight_n(cell))).for_(0.004)
+        hard = (against | (ft.force.norm > hard_share * limit_n + self._half_weight_n(cell))).for_(_HARD_S)
         meets = (ft.force.x < -(hard_share - _MEETS_LESS) * limit_n).for_(_MEETS_S)
         ends: dict[str, Condition | Expr] = {_HARD: hard, _STALLED: meets, _SLIPPED: time > patience_s}
+        lost = (axis(Axis.SQUEEZE).position < self._end_width_m(cell)).for_(_LOST_S)
         chain = [
             self._belts(cell, "item comes", speed_m_s, until={"at the mouth": blocked > 0.5, **ends}),
             self._belts(cell, "item goes", speed_m_s,
-                        until={_CLEAR: (blocked < 0.5).for_(self.clear_s), **ends}),
+                        until={_CLEAR: (blocked < 0.5).for_(self.clear_s), _LOST: lost, **ends}),
         ]  # fmt: skip
-        return await trace.run(chain, accept=(_CLEAR, _HARD, _STALLED, _SLIPPED))
+        return await trace.run(chain, accept=(_CLEAR, _HARD, _STALLED, _SLIPPED, _LOST))
 
     async def _back_off(self, cell: StowCell, trace: Trace) -> None:
         """Take the item back a little, so that it may find another way."""
@@ -174,8 +185,8 @@ class EjectItem(Primitive):
     def _squeeze_lightly(self, cell: StowCell) -> None:
         """Squeeze no more than the item's weight and the way out need: what belts can push is what they squeeze."""
         assert cell.held is not None
-        weight_n = cell.held.mass_kg * _GRAVITY_M_S2
-        least_n = max(_PUSH_SHARE * self.force_limit(cell), _HOLD_MARGIN * weight_n / (2.0 * cell.held.item.friction))
+        limit_n, holds_n = self.force_limit(cell), cell.held.mass_kg * _GRAVITY_M_S2 / (2.0 * cell.held.item.friction)
+        least_n = max(_PUSH_SHARE * limit_n, min(_HOLD_MARGIN * holds_n, max(_MOST_SHARE * limit_n, holds_n)))
         cell.held = replace(cell.held, grip_force_n=min(cell.held.grip_force_n, least_n))
 
     def _squeeze_more(self, cell: StowCell) -> None:
@@ -187,11 +198,14 @@ class EjectItem(Primitive):
 
     def _has_lost(self, cell: StowCell) -> bool:
         """Whether the belts have an end of the item only: deeper in there is nothing, or less than its width."""
+        narrow = cell.opening_m < self._end_width_m(cell)
+        return narrow or cell.session.state.signal(SlowSignal.ITEM_IN_PADDLES) < 0.5
+
+    @staticmethod
+    def _end_width_m(cell: StowCell) -> float:
         assert cell.held is not None
         item = cell.held.item
-        share = _SOFT_END_SHARE if item.softness is Softness.SOFT else _END_SHARE
-        narrow = cell.opening_m < share * item.width_m
-        return narrow or cell.session.state.signal(SlowSignal.ITEM_IN_PADDLES) < 0.5
+        return (_SOFT_END_SHARE if item.softness is Softness.SOFT else _END_SHARE) * item.width_m
 
     def _speed_m_s(self, cell: StowCell) -> float:
         if cell.held is None:
@@ -212,7 +226,7 @@ class EjectItem(Primitive):
         return Segment(
             name=name,
             belts=motions.belts(cell, speed_m_s),
-            squeeze=AxisForce(force_n=-cell.held.grip_force_n, max_speed_m_s=0.01),
+            squeeze=AxisForce(force_n=-cell.held.grip_force_n, max_speed_m_s=_CLOSING_M_S),
             X_base_frame=cell.X_base_bin,
             limits=motions.limits(
                 cell,
@@ -225,7 +239,7 @@ class EjectItem(Primitive):
             reflexes={"belts stand": Reflex(condition=stand.for_(_STAND_S))},
             payload=LEAVING_PAYLOAD if weighed else cell.payload,
             # Back goes slower, and the way may be that of two segments.
-            timeout_s=self.max_time_s * (1.0 if speed_m_s > 0.0 else 2.5 * self.belt_speed_m_s / _BACK_SPEED_M_S),
+            timeout_s=self.max_time_s * (1.0 if speed_m_s > 0.0 else 2.5 * self.belt_speed_m_s / abs(speed_m_s)),
         )
 
     async def _undo(self, cell: StowCell, trace: Trace) -> str | None:
@@ -240,9 +254,11 @@ class EjectItem(Primitive):
         # From here on it is carried again, and not only led out.
         grip_n = max(cell.held.grip_force_n, needed_grip_n(cell, cell.held.item))
         cell.held = replace(cell.held, grip_force_n=grip_n)
-        patience_s = 3.0 * cell.held.item.length_m / _BACK_SPEED_M_S + 0.5
+        # Behind a thin end comes what is thicker: faster, the paddles would not open in time and crush it.
+        speed_m_s = _END_BACK_M_S if self._has_lost(cell) else _BACK_SPEED_M_S
+        patience_s = 3.0 * cell.held.item.length_m / speed_m_s + 0.5
         until: dict[str, Condition | Expr] = {"inside": (blocked < 0.5).for_(0.03), _SLIPPED: time > patience_s}
-        back = self._belts(cell, "item back", -_BACK_SPEED_M_S, until=until)
+        back = self._belts(cell, "item back", -speed_m_s, until=until)
         await trace.run([back], accept=("inside",))
         cell.place_item(ItemPlace.PADDLES)
         return "the belts took the item back"

@@ -22,7 +22,7 @@ _RESISTS_SHARE = 0.35
 FOLLOW_M_S = 0.02
 _PUSHES = ((FOLLOW_M_S, _RESISTS_SHARE), (0.008, 0.5), (0.004, 0.75))
 _LIMP_PUSHES = ((0.04, _RESISTS_SHARE), (0.012, 0.5), (0.004, 0.75))
-_HEAVY_PUSHES = ((0.008, 0.5), (0.004, 0.75))
+_HEAVY_PUSHES = ((0.005, 0.45), (0.003, 0.65), (0.002, 0.8))
 _JAM_PUSHES = ((0.012, 0.15), (0.008, _RESISTS_SHARE), (0.004, 0.5), (0.003, 0.7))
 _HEAD_PUSHES = ((0.02, 0.15), (0.008, 0.25), (0.004, _RESISTS_SHARE))
 _NARROW_HEAD_PUSHES = ((0.008, 0.15), (0.004, 0.2), (0.002, 0.25))
@@ -32,11 +32,15 @@ _SLIDES_FRICTION, _GRAVITY_M_S2 = 0.5, 9.81
 """What lies on a floor resists with this share of its weight."""
 _HARDER_M = (0.030, 0.020, 0.020)
 """The next ones are no longer than this."""
-_LEAVE_END_M = 0.030
+_LEAVE_END_M, _LEAVE_END_M_S = 0.030, 0.10
 """Way off an item's end that the belts have lost."""
+_RETURN_M, _RETURN_M_S, _RETURN_SHARE = 0.022, 0.03, 0.15
+"""So much of the way back to it is gone faster than a push."""
 _STRETCH_M = 0.060
 _LEAVE_M, _LEAVE_M_S, _STAY_FACTOR = 0.035, 0.15, 1.3
 """Way and speed off a limp item, and how much faster the belts run against it."""
+_PINCHED_N = 1.5
+"""Squeeze of closed paddles that hold something."""
 _OFF_BANDS_M = 0.003
 _BESIDE_M = 0.005
 """Room on both sides of an item that the plan leaves at least."""
@@ -73,7 +77,8 @@ class Follow:
         fits = item.width_m + 2 * _BESIDE_M >= 2.0 * cell.station.tool.half_width_m(least_m)
         self._goes_in = self._limp and fits
         self._in_m = rules.in_m if self._goes_in else 0.0
-        self._heavy = _SLIDES_FRICTION * item.mass_kg * _GRAVITY_M_S2 > _RESISTS_SHARE * rules.force_limit_n
+        mass_kg = max(item.mass_kg, cell.held.mass_kg if cell.held else 0.0)
+        self._heavy = _SLIDES_FRICTION * mass_kg * _GRAVITY_M_S2 > _RESISTS_SHARE * rules.force_limit_n
         self._jams = False
 
     async def run(self, *, end_hangs: bool) -> bool:
@@ -84,14 +89,16 @@ class Follow:
         way_m, enough_m = self._rules.way_m + self._in_m, 0.5 * self._rules.way_m
         if end_hangs or not await self._close():
             await self._open()
-            if await self._along(-_LEAVE_END_M, "leave the item's end", 2.0 * FOLLOW_M_S):
+            if await self._along(-_LEAVE_END_M, "leave the item's end", _LEAVE_END_M_S):
                 return False
             way_m, enough_m = way_m + _LEAVE_END_M, enough_m + _LEAVE_END_M
             if not await self._close():
                 return False
             self._jams = True
         begin = self._cell.session.state.X_base_tool_cmd
-        await self._push(way_m)
+        if self._jams:
+            await self._along(_RETURN_M, "return to the item's end", _RETURN_M_S, _RETURN_SHARE)
+        await self._push(way_m - self._from(begin))
         if self._item.softness is Softness.SOFT and self._goes_in:
             # Its front end may have curled up under it: it stretches when the paddles go, and its rear comes along.
             reached = self._cell.session.state.X_base_tool_cmd
@@ -101,7 +108,9 @@ class Follow:
         return self._from(begin) > enough_m
 
     async def leave(self) -> None:
-        """Go back from a limp item with the belts running out, so that its end does not come along."""
+        """Let go of what has come between the paddles; go back from a limp item with the belts running out."""
+        if abs(float(self._cell.session.state.tau[Axis.SQUEEZE])) > _PINCHED_N:
+            await self._open()
         if self._limp:
             await self._along(-_LEAVE_M, "leave the item", _LEAVE_M_S, share=1.0, let_go=True)
 
@@ -145,8 +154,9 @@ class Follow:
         return float(-min(max(over_m, -most_m), most_m))
 
     async def _open(self) -> None:
+        wide_m = max(self._wide_m, self._cell.opening_m + self._rules.open_by_m)
         await open_paddles(
-            self._cell, self._trace, self._wide_m, force_n=self._rules.force_limit_n, weight_n=0.0,
+            self._cell, self._trace, wide_m, force_n=self._rules.force_limit_n, weight_n=0.0,
             axis_force_n=self._rules.open_force_n,
         )  # fmt: skip
 

@@ -47,7 +47,8 @@ _LIGHTER_SHARE = 0.3
 """Of the force limit; well below where the last gear begins."""
 _JAM_RETREAT_M = 0.001
 _MAX_CHAINS = 16
-_LIFT_M, _LIFT_SHARE, _DOWN_SPEED_M_S = 0.010, 0.4, 0.05
+_LIFT_M, _LIFT_SHARE, _DOWN_SPEED_M_S = 0.010, 0.4, 0.02
+_RESTS_SHARE = 0.25
 _PATIENCE_S = 4.0
 """Near the limit the path hardly moves: then rather take weight off the load."""
 _RELEASE_WAY_M = 0.003
@@ -66,7 +67,7 @@ class ExtendBlade(Primitive):
     name: ClassVar[str] = "extend_blade"
 
     extension_m: float = Field(ge=0.0, le=0.34, description="Position of the blade axis; 0 is retracted.")
-    speed_m_s: float = Field(default=0.12, gt=0.0, le=0.4, description="Outwards: what the tip may meet at most.")
+    speed_m_s: float = Field(default=0.14, gt=0.0, le=0.4, description="Outwards: what the tip may meet at most.")
     blocked_n: float = Field(default=8.0, gt=0.5, le=40.0, description="|F| at the tool that means blocked.")
     drive_force_n: float = Field(default=20.0, gt=1.0, le=40.0, description="|force| of the blade's drive, at most.")
     retreat_m: float = Field(default=0.003, gt=0.0, le=0.005, description="Of the tool, after a hard contact.")
@@ -465,9 +466,11 @@ class _Push:
         down_m = float(cell.X_bin_tool[2, 3]) - self._z_m
         if down_m > 0.001:
             X_down[:3, 3] -= down_m * cell.bin_axis_in_base(2)
+            # What was lifted with it may have stayed up under the blade.
+            rests = Reflex(condition=(abs(ft.force.z) > _RESTS_SHARE * self._limit_n).for_(0.003))
             await motions.move_line(
                 self._trace, X_down, name="down again", speed_m_s=_DOWN_SPEED_M_S, force_n=self._limit_n,
-                contact_stiffness_n_m=500.0,
+                reflexes={"rests": rests}, accept=("rests",), contact_stiffness_n_m=500.0,
             )  # fmt: skip
 
     def _stalled(self) -> Condition:

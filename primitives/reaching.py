@@ -30,7 +30,7 @@ class Approach(Primitive):
 
     waypoints_rad: tuple[Joints, ...] = Field(min_length=1, description="Joint path to in front of the bin.")
     X_base_tool_mouth: Matrix = Field(description="Tool at the bin's mouth.")
-    speed_m_s: float = Field(default=0.16, gt=0.0, le=0.5, description="Of the straight line.")
+    speed_m_s: float = Field(default=0.175, gt=0.0, le=0.5, description="Of the straight line.")
     speed_scale: float = Field(default=0.88, gt=0.0, le=1.0, description="Of the joint path.")
     last_m: float = Field(default=0.009, ge=0.0, le=0.2, description="The last piece of the line, gone slowly.")
     last_speed_m_s: float = Field(default=0.025, gt=0.0, le=0.2)

@@ -66,11 +66,11 @@ class ItemForm:
         return {"friction": friction, "rgba": self.rgba, **contact(Part.ITEM, condim=condim), **more}
 
 
-def add_item(root: Element, X_world_item: Pose, form: ItemForm) -> None:
-    """Add an item as a free body, named as the form, to the scene."""
+def add_item(root: Element, X_world_item: Pose, form: ItemForm, *, sleeps: bool = True) -> None:
+    """Add an item as a free body, named as the form, to the scene; ``sleeps`` lets it when it lies still."""
     worldbody = root.find("worldbody")
     assert worldbody is not None
-    body = add_body(worldbody, form.name, X_world_item)
+    body = add_body(worldbody, form.name, X_world_item, sleep="allowed" if sleeps else "never")
     add(body, "freejoint", name=form.name)
     if form.shape is Shape.BAG:
         _add_bag(root, body, form)

@@ -17,12 +17,15 @@ from podhand.sim.faults import FaultKind, Faults
 from podhand.sim.ft_sensor import FtSensor
 from podhand.sim.scene import Scene
 from podhand.sim.scene_bands import node_names
+from podhand.sim.scene_tool import NOSE_RADIUS_M
 from podhand.sim.settings import SimSettings
 from podhand.sim.world import World
 
 BARRIER_HALF_HEIGHT_M = 0.05
 _SLIPPERY = 0.01
 _JAMMED_N = 1000.0
+_NOSE_TURN = np.array((1.0, -1.0)) / NOSE_RADIUS_M
+"""Of the left and the right nose [rad/m]: the belts run outward over them."""
 """Dry friction of a jammed blade: many times the force of its drive."""
 _DRY_FRICTION_HOLDS = 0.9999
 """Impedance of that friction: the softer default creeps."""
@@ -34,8 +37,6 @@ _SPRING_OPEN_N = 5.0
 """Force with which the paddles open when their drive lets go."""
 _POSITIONS, _SPEEDS = (7, 4, 1, 1), (6, 3, 1, 1)
 """Numbers of a joint's position and speed by its type: free, ball, slide, hinge."""
-_WAKING_M_S = 1e-9
-"""Speed of an item put elsewhere: what stands quite still may be asleep, and would not notice."""
 _HOLDS_ON_NOTHING = 1 << 12
 """A contact bit that no part of the cell has an affinity for."""
 
@@ -94,6 +95,7 @@ class SimPlant:
         self._belt_command = np.zeros(2)
         self._belt_travel = np.zeros(2)
         self._belts = [m.geom("belt_left").id, m.geom("belt_right").id]
+        self._noses = [m.geom("nose_left").id, m.geom("nose_right").id]
         self._belt_friction = m.geom_friction[self._belts[0]].copy()
         self._surface = m.geom_surfacevel
         self._tool_R = d.xmat[m.body("tool").id].reshape(3, 3)
@@ -158,7 +160,7 @@ class SimPlant:
     def present_item(self) -> None:
         """Put the item where it was presented at the start, at rest: the infeed's next one, a copy of the first."""
         self._qpos[self._item_qpos] = self._item_start
-        self._qvel[self._item_qvel] = _WAKING_M_S
+        self._qvel[self._item_qvel] = 0.0
         self.peak_squeeze_n = 0.0
         self.peak_touch_n[:] = 0.0
         mujoco.mj_forward(self._model, self._data)
@@ -250,6 +252,7 @@ class SimPlant:
         speed += change
         self._belt_travel += speed * self.tick_s
         self._surface[self._belts, 0] = speed
+        self._surface[self._noses, 5] = speed * _NOSE_TURN
 
     def _apply_faults(self) -> None:
         """Make the faults of now, and none else, part of the physics."""
@@ -259,9 +262,9 @@ class SimPlant:
             self._faults.active(kind, time_s)
             for kind in (FaultKind.ITEM_SLIPS, FaultKind.BLADE_JAM, FaultKind.ITEM_DROPPED, FaultKind.BAND_LOST)
         )
-        m.geom_friction[self._belts] = self._belt_friction
+        m.geom_friction[self._belts + self._noses] = self._belt_friction
         if slips:
-            m.geom_friction[self._belts, 0] = _SLIPPERY
+            m.geom_friction[self._belts + self._noses, 0] = _SLIPPERY
         m.dof_frictionloss[self._blade_dof] = _JAMMED_N if jammed else 0.0
         m.actuator_forcerange[self._arm] = (_SPRING_OPEN_N,) * 2 if lets_go else self._squeeze_force_n
         # A band without the hook still touches tool and items.

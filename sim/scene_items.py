@@ -44,7 +44,8 @@ def add_contents(root: Element, pod: Pod, world: World) -> None:
 
 def add_presented_item(root: Element, X_world_item: Pose, world: World) -> None:
     """Lay the presented item where it truly is."""
-    add_item(root, X_world_item, presented_form(world))
+    # Asleep, it would get a whole tick's blow from the first belt that touches it.
+    add_item(root, X_world_item, presented_form(world), sleeps=False)
 
 
 def presented_form(world: World) -> ItemForm:
