@@ -33,7 +33,9 @@ Joints = tuple[tuple[float, ...], ...]
 BLIND_SWEEP_SPEED_M_S = 0.035
 """Of a sweep that is not led by what it feels: slow enough that the force stays under its limit when what is pushed
 jams against the wall."""
-STACK_BELT_M_S = 0.25
+CAREFUL_BELT_M_S = 0.25
+TIGHT_M = 0.0065
+"""Clearance on each side that asks for care: limp items turn, and catch at what is beside the gap."""
 HOOK_WAITS_M = 0.010
 """The hook comes forward when the mouth is this near to where it goes."""
 SWEEP_SLACK_M = 0.006
@@ -140,8 +142,9 @@ def _place(thought: Thought) -> list[Primitive]:
 def _eject(plan: StowPlan) -> Primitive:
     if plan.enter_x_m > 0.0:
         return DropPush(depth_m=plan.enter_x_m, open_by_m=plan.drop_open_m, out_x_m=plan.mouth_x_m)
-    # What lies under a stacked item may be soft: slow belts give the force time to be felt.
-    return EjectItem(belt_speed_m_s=STACK_BELT_M_S) if plan.kind is StowKind.STACK else EjectItem()
+    # What lies under a stacked item may be soft, and beside it a wall: slow belts give the force time to be felt.
+    careful = plan.kind is StowKind.STACK or plan.predicted_clearance_m < TIGHT_M
+    return EjectItem(belt_speed_m_s=CAREFUL_BELT_M_S) if careful else EjectItem()
 
 
 def look_recipe(settle_s: float) -> Recipe:

@@ -77,8 +77,8 @@ class Rig:
         p: FloatArray = (X_base_bin @ np.array([self.workcell.settings.bands.x_bin_m, 0, 0, 1.0]))[:3]
         return p
 
-    def grip(self, lift_m: float = 0.12) -> None:
-        """Take the presented item with about 20 N per face and lift it."""
+    def straddle(self) -> FloatArray:
+        """Stand with open paddles on both sides of the presented item; return the mouth's place."""
         presented = self.workcell.infeed.present()
         item = presented.item
         p = presented.X_base_item[:3, 3] + np.array([item.length_m / 2 + 0.005, 0, 0.05 - item.height_m / 2])
@@ -86,6 +86,11 @@ class Rig:
         above = self.ik(pose(None, p + np.array([0, 0, 0.25])), self.command[:6])
         self.move(list(range(6)), above, 1.0)
         self.straight(p)
+        return p
+
+    def grip(self, lift_m: float = 0.12) -> None:
+        """Take the presented item with about 20 N per face and lift it."""
+        p = self.straddle()
         while self.inputs["tau"][Axis.SQUEEZE] > -20.0:
             self.command[Axis.SQUEEZE] -= 5e-5
             assert self.command[Axis.SQUEEZE] > -0.01, "the paddles closed on nothing"
