@@ -34,6 +34,8 @@ _MOMENTUM_N_S = 0.4
 """Heavier items go more slowly: what stops them is felt by the tool as well."""
 _STIFF_M_S = 0.25
 """At most, for items that do not give way: what they meet stops them within the reaction time."""
+_FAST_SHARE = 1.6
+"""Of the force limit that belts could push with, before they go more slowly."""
 _BACK_OFF_S = 0.25
 _SQUEEZE_MORE = 1.4
 _PUSH_SHARE, _MOST_SHARE, _HOLD_MARGIN = 0.22, 0.4, 1.3
@@ -41,8 +43,8 @@ _PUSH_SHARE, _MOST_SHARE, _HOLD_MARGIN = 0.22, 0.4, 1.3
 ends where the belts could push with 0.8 of it."""
 _END_SHARE, _SOFT_END_SHARE = 0.8, 0.65
 """Of the item's width: paddles that are closer together than this have an end of it only."""
-_LOST_S = 0.1
-"""Belts that are so close together for so long have let the item through."""
+_LOST_SHARE, _LOST_S = 0.4, 0.1
+"""Belts that are so close together for so long have let a soft item through, whose ends are thin."""
 _CLOSING_M_S = 0.025
 """Of the paddles behind an end that is narrower than what came before."""
 _STAND_M_S, _STAND_S = 0.02, 0.2
@@ -65,7 +67,7 @@ class EjectItem(Primitive):
     )
     clear_s: float = Field(default=0.05, ge=0.0, le=1.0, description="The mouth must be clear this long.")
     max_time_s: float = Field(default=4.0, gt=0.1, le=20.0, description="After this the item is jammed.")
-    follow_m: float = Field(default=0.016, ge=0.0, le=0.05, description="The mouth pushes after the item by this.")
+    follow_m: float = Field(default=0.020, ge=0.0, le=0.05, description="The mouth pushes after the item by this.")
     follow_in_m: float = Field(default=0.040, ge=0.0, le=0.10, description="Further, after an item that gives way.")
     open_by_m: float = Field(default=0.006, ge=0.0, le=0.05, description="The paddles open by this to let go.")
     open_force_n: float = Field(default=10.0, gt=1.0, le=40.0, description="Force of the opening paddles, at most.")
@@ -169,7 +171,9 @@ class EjectItem(Primitive):
         hard = (against | (ft.force.norm > hard_share * limit_n + self._half_weight_n(cell))).for_(_HARD_S)
         meets = (ft.force.x < -(hard_share - _MEETS_LESS) * limit_n).for_(_MEETS_S)
         ends: dict[str, Condition | Expr] = {_HARD: hard, _STALLED: meets, _SLIPPED: time > patience_s}
-        lost = (axis(Axis.SQUEEZE).position < self._end_width_m(cell)).for_(_LOST_S)
+        item = cell.held.item
+        gone_m = _LOST_SHARE * item.width_m if item.softness is Softness.SOFT else self._end_width_m(cell)
+        lost = (axis(Axis.SQUEEZE).position < gone_m).for_(_LOST_S)
         chain = [
             self._belts(cell, "item comes", speed_m_s, until={"at the mouth": blocked > 0.5, **ends}),
             self._belts(cell, "item goes", speed_m_s,
@@ -211,7 +215,10 @@ class EjectItem(Primitive):
         if cell.held is None:
             return self.belt_speed_m_s
         top_m_s = self.belt_speed_m_s if cell.held.item.gives_way else min(self.belt_speed_m_s, _STIFF_M_S)
-        return min(top_m_s, _MOMENTUM_N_S / max(cell.held.mass_kg, 0.001))
+        # As squeezed, two belts of friction 1 can push with twice the grip: far over the limit, they must be slow.
+        over = 2.0 * cell.held.grip_force_n / (_FAST_SHARE * self.force_limit(cell))
+        slow_m_s = _STIFF_M_S / over if over > 1.0 else top_m_s
+        return min(top_m_s, slow_m_s, _MOMENTUM_N_S / max(cell.held.mass_kg, 0.001))
 
     def _half_weight_n(self, cell: StowCell) -> float:
         return 0.5 * cell.held.mass_kg * _GRAVITY_M_S2 if cell.held else 0.0

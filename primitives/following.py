@@ -39,6 +39,7 @@ _RETURN_M, _RETURN_M_S, _RETURN_SHARE = 0.022, 0.03, 0.15
 _STRETCH_M = 0.060
 _LEAVE_M, _LEAVE_M_S, _STAY_FACTOR = 0.035, 0.15, 1.3
 """Way and speed off a limp item, and how much faster the belts run against it."""
+_PRESSED_SHARE, _RELEASE_M = 0.15, 0.003
 _PINCHED_N = 1.5
 """Squeeze of closed paddles that hold something."""
 _OFF_BANDS_M = 0.003
@@ -108,8 +109,12 @@ class Follow:
         return self._from(begin) > enough_m
 
     async def leave(self) -> None:
-        """Let go of what has come between the paddles; go back from a limp item with the belts running out."""
-        if abs(float(self._cell.session.state.tau[Axis.SQUEEZE])) > _PINCHED_N:
+        """Press no more, let go of what is between the paddles, and leave a limp item with the belts running out."""
+        state = self._cell.session.state
+        if abs(float(state.F_tool[0])) > _PRESSED_SHARE * self._rules.force_limit_n:
+            # Pressed together, it would look like caught when the tool is to leave.
+            await self._along(-_RELEASE_M, "release", FOLLOW_M_S, share=1.0)
+        if abs(float(state.tau[Axis.SQUEEZE])) > _PINCHED_N:
             await self._open()
         if self._limp:
             await self._along(-_LEAVE_M, "leave the item", _LEAVE_M_S, share=1.0, let_go=True)

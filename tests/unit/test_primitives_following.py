@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from podhand.core.exchange import Axis
+from podhand.core.exchange import Axis, SlowSignal
 from podhand.core.items import Shape
 from podhand.core.ports import PresentedItem
 from podhand.core.poses import FloatArray, Pose, pose
@@ -13,6 +13,7 @@ from podhand.primitives.base import PrimitiveReport, Result
 from podhand.primitives.catalogue import CloseBands, EjectItem, ReceiveItem, Retract
 from podhand.primitives.cell import Bands
 from podhand.primitives.recipes import par
+from tests.unit.fake_plant import STATION, FakePlant
 from tests.unit.test_primitives_stow import ITEM, OPEN, RECEIVE, X_BIN, Bench, hook, moved
 
 X_EJECT = moved(x=0.05, z=0.05)
@@ -71,7 +72,8 @@ def test_what_resists_ends_the_push_under_the_limit() -> None:
 
     report, way_m = ejected(Bench(wall))
     assert report.result is Result.DONE, report.words
-    assert way_m[0] == pytest.approx(0.006, abs=0.002)
+    assert report.data["followed_m"] == pytest.approx(0.006, abs=0.002)
+    assert way_m[0] == pytest.approx(report.data["followed_m"] - 0.003, abs=0.001), "it presses no more"
     assert report.max_force_ratio < 1.0
 
 
@@ -109,3 +111,71 @@ def test_receive_is_where_these_tests_begin() -> None:
     bench = Bench()
     bench.run(RECEIVE)
     np.testing.assert_allclose(bench.cell.session.state.X_base_tool_cmd[:3, 3], X_EJECT[:3, 3], atol=1e-4)
+
+
+def end_hangs(bench: Bench, left_m: float, pushed_in_at_m: float) -> None:
+    """The belts lose the item while ``left_m`` of it is out of the bin, until the mouth is so far in."""
+    ejects, in_at_m, lost = bench.plant.on_step, float(X_EJECT[0, 3]) + pushed_in_at_m, [False]
+
+    def hangs(plant: FakePlant) -> None:
+        assert ejects is not None
+        lost[0] = lost[0] or plant.q[Axis.BELT_LEFT] - bench.item.belts_at_grip_m > ITEM.length_m - left_m
+        if not lost[0]:
+            ejects(plant)
+            return
+        plant.item_width_m = plant.held_mass_kg = 0.0
+        plant.slow[SlowSignal.ITEM_IN_PADDLES] = 0.0
+        plant.slow[SlowSignal.MOUTH_BLOCKED] = float(mouth_x_m(plant) < in_at_m)
+
+    bench.plant.on_step = hangs
+
+
+def mouth_x_m(plant: FakePlant) -> float:
+    return float((STATION.arm.kinematics.flange(plant.q[:6]) @ STATION.tool.X_flange_tool)[0, 3])
+
+
+def test_an_end_that_the_belts_have_lost_is_left_and_pushed_in() -> None:
+    bench = Bench()
+    end_hangs(bench, 0.03, 0.010)
+    report, way_m = ejected(bench)
+    assert report.result is Result.DONE, report.words
+    names = [o.segment for o in report.outcomes]
+    assert [o.name for o in report.outcomes if o.segment == "item goes"] == ["lost"], "found out at once"
+    assert names.index("leave the item's end") < names.index("return to the item's end")
+    assert names.index("return to the item's end") < names.index("push after the item")
+    assert way_m[0] == pytest.approx(EJECT.follow_m, abs=1e-3)
+
+
+def test_what_has_come_between_the_paddles_is_let_go_of_before_they_leave() -> None:
+    bench = Bench()
+    ejects, x_eject_m = bench.plant.on_step, float(X_EJECT[0, 3])
+
+    def pinches(plant: FakePlant) -> None:
+        assert ejects is not None
+        ejects(plant)
+        if bench.item.gone and mouth_x_m(plant) > x_eject_m + 0.012:
+            plant.item_width_m = 0.0503
+
+    bench.plant.on_step = pinches
+    report, _ = ejected(bench)
+    assert report.result is Result.DONE, report.words
+    assert report.outcomes[-1].segment == "open paddles"
+    assert abs(float(bench.cell.session.state.tau[Axis.SQUEEZE])) < 0.5
+
+
+def test_a_heavy_item_is_pushed_slowly_and_is_not_pressed_on_afterwards() -> None:
+    at_x_m = float(X_EJECT[0, 3]) + 0.006
+
+    def wall(p: FloatArray, q: FloatArray) -> FloatArray:
+        return np.array([-60_000.0 * max(0.0, p[0] - at_x_m), 0.0, 0.0])
+
+    bench = Bench(wall, mass_kg=1.6)
+    bench.cell.presented = PresentedItem(item=replace(ITEM, mass_kg=1.6, friction=0.8), X_base_item=pose())
+    bench.cell.X_base_bin = X_BIN
+    received, report = bench.run(RECEIVE, EJECT)
+    assert received.ok and report.ok, (received.words, report.words)
+    pushes = [o for o in report.outcomes if o.segment == "push after the item"]
+    assert len(pushes) == 3, "each slower and harder than the one before"
+    assert report.max_force_ratio < 1.0
+    assert report.outcomes[-1].segment == "release"
+    assert abs(float(bench.cell.session.state.F_tool[0])) < 2.0
