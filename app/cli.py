@@ -36,6 +36,7 @@ evaluate_app = typer.Typer(help="Measure success over many worlds.", no_args_is_
 report_app = typer.Typer(help="Reports about runs that are over.", no_args_is_help=True)
 primitive_app = typer.Typer(help="The primitives that stows are made of.", no_args_is_help=True)
 station_app = typer.Typer(help="Station files: what a workcell consists of, and its limits.", no_args_is_help=True)
+ft_app = typer.Typer(help="The force/torque sensor: calibrate it, tare it, watch it.", no_args_is_help=True)
 flight_app = typer.Typer(help="The flight recorder of podhand-rt: its last minute.", no_args_is_help=True)
 bench_app = typer.Typer(help="Measure speed, beside the usual alternatives.", no_args_is_help=True)
 scene_app = typer.Typer(
@@ -45,6 +46,7 @@ app.add_typer(evaluate_app, name="evaluate")
 app.add_typer(report_app, name="report")
 app.add_typer(primitive_app, name="primitive")
 app.add_typer(station_app, name="station")
+app.add_typer(ft_app, name="ft")
 app.add_typer(flight_app, name="flight")
 app.add_typer(bench_app, name="bench")
 app.add_typer(scene_app, name="scene")
@@ -411,6 +413,87 @@ def primitive_run(
     from podhand.app.primitive_commands import run_primitive
 
     run_primitive(name, param or [], station_name=station, seed=seed, stopped_at_s=stopped_at, json_target=json_file)
+
+
+CalibrationArgument = Annotated[
+    Path, typer.Argument(metavar="CALIBRATION.yaml", help="Made by `podhand ft calibrate`.")
+]
+
+
+@ft_app.command("calibrate")
+@reports_errors
+def ft_calibrate(
+    out: Annotated[Path, typer.Option("--out", metavar="FILE.yaml", help="What to write.")] = Path(
+        "ft-calibration.yaml"
+    ),
+    station: StationOption = "sim-stow",
+    seed: SeedOption = 1,
+    poses: Annotated[int, typer.Option("--poses", min=6, max=60, help="How many the model is fitted to.")] = 12,
+    checks: Annotated[int, typer.Option("--checks", min=2, max=30, help="How many more it is verified by.")] = 4,
+    json_file: JsonOption = None,
+) -> None:
+    """Turn the empty tool through free poses and find bias, drift and noise of the sensor, mass and centre of the tool.
+
+    Then the tool is shaken by some millimetres to measure the loop delay. Poses that were not used in the fit verify
+    it; a calibration that does not fit is refused with the reason, and nothing is written.
+
+    Try it:
+
+        podhand ft calibrate --out ft-calibration.yaml
+
+        podhand ft calibrate --poses 20 --checks 8 --json -
+    """
+    from podhand.app.ft_commands import CalibrateJob, run_ft_calibrate
+
+    run_ft_calibrate(
+        CalibrateJob(out=out, station=station, seed=seed, fit_poses=poses, verification_poses=checks,
+                     json_target=json_file)
+    )  # fmt: skip
+
+
+@ft_app.command("tare")
+@reports_errors
+def ft_tare(
+    calibration: CalibrationArgument,
+    station: StationOption = "sim-stow",
+    seed: SeedOption = 1,
+    json_file: JsonOption = None,
+) -> None:
+    """Take the sensor's bias anew where the arm stands, and keep it in the calibration file.
+
+    Refused unless the arm stands still, nothing touches the tool, and the bias is within bounds of the last one.
+
+    Try it:
+
+        podhand ft tare ft-calibration.yaml
+    """
+    from podhand.app.ft_commands import TareJob, run_ft_tare
+
+    run_ft_tare(TareJob(calibration=calibration, station=station, seed=seed, json_target=json_file))
+
+
+@ft_app.command("watch")
+@reports_errors
+def ft_watch(
+    calibration: CalibrationArgument,
+    station: StationOption = "sim-stow",
+    seed: SeedOption = 1,
+    seconds: Annotated[
+        float, typer.Option("--seconds", min=10.0, max=3600.0, help="The arm stands still for so long.")
+    ] = 30.0,
+    json_file: JsonOption = None,
+) -> None:
+    """Watch the sensor's bias while nothing touches the tool. Exit status 3 when it drifts faster than allowed.
+
+    Try it:
+
+        podhand ft watch ft-calibration.yaml --seconds 60
+    """
+    from podhand.app.ft_commands import TareJob, run_ft_watch
+
+    run_ft_watch(
+        TareJob(calibration=calibration, station=station, seed=seed, seconds=seconds, json_target=json_file)
+    )  # fmt: skip
 
 
 @app.command()

@@ -14,6 +14,7 @@ from podhand.core.station_schema import AxisBlock, SpeedAxisBlock
 
 __all__ = [
     "EMPTY_PAYLOAD",
+    "GRAVITY_M_S2",
     "HELD_PAYLOAD",
     "LEAVING_PAYLOAD",
     "X_flange_sensor",
@@ -30,7 +31,8 @@ HELD_PAYLOAD = 1
 LEAVING_PAYLOAD = 2
 """Index of the tool while an item leaves it: half of the item's weight."""
 
-_GRAVITY_M_S2 = 9.81
+GRAVITY_M_S2 = 9.81
+"""Along -z of the base."""
 
 
 def X_flange_sensor(station: Station) -> Pose:
@@ -48,7 +50,9 @@ def payload_record(mass_kg: float, com_sensor_m: FloatArray | tuple[float, float
 
 
 def empty_tool(station: Station) -> NDArray[np.void]:
-    """Return the payload of the tool alone."""
+    """Return the payload of the tool alone: as calibrated, or else as the station says."""
+    if station.ft.calibration:
+        return payload_record(station.ft.calibration.tool.mass_kg, station.ft.calibration.tool.com_sensor_m)
     X_sensor_tool = inverse(X_flange_sensor(station)) @ station.tool.X_flange_tool
     com = X_sensor_tool @ np.array([station.tool.com_tool_x_m, 0.0, 0.0, 1.0])
     return payload_record(station.tool.mass_kg, com[:3])
@@ -80,7 +84,7 @@ def _fill_chain(chain: NDArray[np.void], station: Station) -> None:
         row[:] = pack_pose(link.X_parent_joint)
     chain["X_flange_tool"] = pack_pose(station.tool.X_flange_tool)
     chain["X_flange_sensor"] = pack_pose(X_flange_sensor(station))
-    chain["gravity_base_m_s2"] = (0.0, 0.0, -_GRAVITY_M_S2)
+    chain["gravity_base_m_s2"] = (0.0, 0.0, -GRAVITY_M_S2)
 
 
 def _fill_axes(axes: NDArray[np.void], station: Station) -> None:
@@ -121,6 +125,8 @@ def _fill_ft(ft: NDArray[np.void], station: Station) -> None:
     for name in ("range_force_n", "range_torque_n_m", "filter_time_constant_s", "max_age_periods", "frozen_periods",
                  "loop_delay_s"):  # fmt: skip
         ft[name] = getattr(station.ft, name)
+    if station.ft.calibration:
+        ft["bias"] = station.ft.calibration.bias.values
 
 
 def _fill_safety(safety: NDArray[np.void], station: Station) -> None:

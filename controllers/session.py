@@ -76,6 +76,10 @@ class CellState:
     F_tool: FloatArray
     """(6,) filtered, in the frame of the running segment [N, N m]."""
     F_tool_raw: FloatArray
+    wrench_sensor: FloatArray
+    """(6,) as the sensor gives it, at the sensor in its axes: bias and weight included [N, N m]."""
+    ft_sequence: int
+    """Of that reading: it changes with each new one."""
     q: FloatArray
     """(14,) measured positions by Axis [rad or m]."""
     qd: FloatArray
@@ -156,6 +160,8 @@ class Session:
             X_base_tool_cmd=unpack_pose(state["X_base_tool_cmd"].copy()),
             F_tool=state["F_tool"].copy(),
             F_tool_raw=state["F_tool_raw"].copy(),
+            wrench_sensor=inputs["wrench"].copy(),
+            ft_sequence=int(inputs["ft_sequence"]),
             q=inputs["q"].copy(),
             qd=inputs["qd"].copy(),
             tau=inputs["tau"].copy(),

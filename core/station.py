@@ -15,6 +15,7 @@ from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from podhand.core.errors import ConfigError
+from podhand.core.ft_calibration import load_ft_calibration
 from podhand.core.station_schema import Backend, Station
 
 __all__ = ["Station", "dump_station", "load_station", "parse_station", "shipped_stations"]
@@ -27,6 +28,7 @@ _UNITS = {
 }  # fmt: skip
 _FOREIGN_UNITS = re.compile(r"(_(deg|mm|cm|um|ms|us|g|hz|min|n|kn|rad|m|s|kg|nm|px)(?=_|$)(_(s|s2|s3|m|mm|min))?)+$")
 _SAFETY_BLOCKS = {"safety", "axes", "forces"}
+_CALIBRATION_FILE = "calibration_file"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,14 +59,23 @@ def load_station(name_or_path: str | Path) -> Station:
         raise ConfigError(f"{path}:1:1 file - must be UTF-8 text (got {error.reason} at byte {error.start})") from error
     except OSError as error:
         raise ConfigError(f"{path}:1:1 file - cannot be read ({error.strerror})") from error
-    return parse_station(text, source=str(path))
+    return parse_station(text, source=str(path), folder=path.parent)
 
 
-def parse_station(text: str, *, source: str = "station") -> Station:
-    """Validate the text of a station file; ``source`` names it in messages. Raises ConfigError as load_station."""
+def parse_station(text: str, *, source: str = "station", folder: Path | None = None) -> Station:
+    """Validate the text of a station file.
+
+    Args:
+        text: YAML.
+        source: names it in messages.
+        folder: where files that it names are looked for; the working directory when None.
+
+    Raises:
+        ConfigError: as ``load_station``.
+    """
     document = _parse_yaml(text, source)
     plain = _plain(document)
-    findings = _back_end_findings(document, plain)
+    findings = _back_end_findings(document, plain) + _read_calibration(document, plain, folder or Path())
     try:
         station = Station.model_validate(plain)
     except ValidationError as error:
@@ -158,6 +169,26 @@ def _back_end_findings(document: CommentedMap, plain: dict[str, Any]) -> list[_F
         for key in ("limiter_enabled", "force_limits_enabled")
         if safety.get(key) is False
     ]
+
+
+def _read_calibration(document: CommentedMap, plain: dict[str, Any], folder: Path) -> list[_Finding]:
+    """Put the content of ``ft.calibration_file`` in its place; a loop delay that was measured longer counts."""
+    ft = plain.get("ft")
+    if not isinstance(ft, dict) or _CALIBRATION_FILE not in ft:
+        return []
+    name, place = ft.pop(_CALIBRATION_FILE), ("ft", _CALIBRATION_FILE)
+    if not isinstance(name, str) or not name:
+        return [_at(document, place, f"must be the name of a file (got {_short(name)})")]
+    if "calibration" in ft:
+        return [_at(document, place, "give calibration_file or calibration, not both")]
+    try:
+        calibration = load_ft_calibration(folder / name)
+    except ConfigError as error:
+        return [_at(document, place, line) for line in str(error).splitlines()]
+    ft["calibration"] = calibration.model_dump(mode="json")
+    if isinstance(declared_s := ft.get("loop_delay_s"), float):
+        ft["loop_delay_s"] = max(declared_s, calibration.loop_delay_s)
+    return []
 
 
 def _at(document: CommentedMap, location: Location, text: str) -> _Finding:

@@ -13,9 +13,12 @@ from pydantic import BaseModel, ConfigDict, Field, Strict, model_validator, with
 from pydantic_core import PydanticCustomError
 
 from podhand.core.arm_model import UR10E, ArmModel
+from podhand.core.ft_calibration import FtCalibration
 from podhand.core.tooling import Pod, StowTool
 
 SCHEMA_VERSION = 1
+MAX_TOOL_MASS_SHARE = 0.15
+"""By which a calibrated tool may differ from the station's figure, which compliant laws are laid out for."""
 ARM_MODELS: dict[str, ArmModel] = {"ur10e": UR10E}
 
 Number: TypeAlias = Annotated[float, Strict(), Field(allow_inf_nan=False)]
@@ -154,6 +157,23 @@ class FtBlock(Block):
     )
     max_age_periods: Annotated[float, Strict(), Field(ge=1.0, le=100.0)]
     frozen_periods: Annotated[float, Strict(), Field(ge=2.0, le=1000.0)]
+    calibration: FtCalibration | None = Field(
+        default=None, description="What `podhand ft calibrate` found; a station file names it by calibration_file."
+    )
+
+    @model_validator(mode="after")
+    def _calibration_fits(self) -> Self:
+        if self.calibration is None:
+            return self
+        for unit, most in (("force_n", self.range_force_n), ("torque_n_m", self.range_torque_n_m)):
+            if max(abs(v) for v in getattr(self.calibration.bias, unit)) >= most:
+                raise _rule(f"its bias is outside the sensor's range of {most:g}: another sensor?", key="calibration")
+        if self.loop_delay_s < self.calibration.loop_delay_s:
+            raise _rule(
+                f"must not be less than the measured {self.calibration.loop_delay_s} s (got {self.loop_delay_s})",
+                key="loop_delay_s",
+            )
+        return self
 
 
 class SafetyBlock(Block):
@@ -338,6 +358,25 @@ class Station(Block):
                 f"{self.mounting.min_base_height_m} … {self.mounting.max_base_height_m} m)",
                 key="mounting",
             )
+        self._check_calibration()
         if len({camera.name for camera in self.cameras}) != len(self.cameras):
             raise _rule("names must differ", key="cameras")
         return self
+
+    def _check_calibration(self) -> None:
+        calibration = self.ft.calibration
+        if calibration is None:
+            return
+        if calibration.station != self.name:
+            raise _rule(
+                f"was made for station {calibration.station!r}, this is {self.name!r}: calibrate this one "
+                "(podhand ft calibrate)",
+                key="ft.calibration",
+            )
+        mass, said = calibration.tool.mass_kg, self.tool.mass_kg
+        if abs(mass - said) > MAX_TOOL_MASS_SHARE * said:
+            raise _rule(
+                f"its tool weighs {mass:.2f} kg, tool.mass_kg is {said:.2f} kg (± {100 * MAX_TOOL_MASS_SHARE:.0f} %): "
+                "another tool? calibrate again",
+                key="ft.calibration",
+            )
