@@ -24,7 +24,7 @@ from podhand.core.station import load_station, parse_station
 COMMANDS = [
     ["stow"], ["evaluate", "stow"], ["evaluate", "ablations"], ["report", "failures"], ["primitive", "list"],
     ["primitive", "show"], ["primitive", "run"], ["replay"], ["station", "show"], ["station", "check"],
-    ["bench", "loop"],
+    ["bench", "loop"], ["ft", "calibrate"], ["ft", "tare"], ["ft", "watch"],
 ]  # fmt: skip
 
 
