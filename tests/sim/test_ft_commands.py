@@ -10,6 +10,7 @@ from podhand.app.cli import app
 from podhand.app.shell import ExitCode
 from podhand.core.ft_calibration import load_ft_calibration, save_ft_calibration
 from podhand.core.station import dump_station, load_station
+from tests.unit.test_ft_calibration_file import calibration
 
 
 def run(*arguments: str) -> Result:
@@ -77,8 +78,6 @@ def test_bad_input_is_one_message_and_status_2(
 def test_a_calibration_of_another_station_is_refused(tmp_path: Path) -> None:
     text = dump_station(load_station("sim-stow")).replace("name: sim-stow", "name: cell-7")
     (tmp_path / "cell.yaml").write_text(text, encoding="utf-8")
-    from tests.unit.test_ft_calibration_file import calibration
-
     save_ft_calibration(calibration(), tmp_path / "ft.yaml")
     result = run("tare", str(tmp_path / "ft.yaml"), "--station", str(tmp_path / "cell.yaml"))
     assert result.exit_code == ExitCode.BAD_INPUT

@@ -104,12 +104,12 @@ def test_the_measured_delay_feeds_the_damping_gate(tmp_path: Path) -> None:
     ("document", "key", "words"),
     [
         ({**DOCUMENT, "station": "other"}, "ft.calibration", "was made for station 'other', this is 'sim-stow'"),
-        ({**DOCUMENT, "tool": {**DOCUMENT["tool"], "mass_kg": 4.0}}, "ft.calibration", "weighs 4.00 kg, tool.mass_kg is 3.20"),
+        ({**DOCUMENT, "tool": {**DOCUMENT["tool"], "mass_kg": 4.0}}, "ft.calibration", "weighs 4.00 kg, tool.mass_kg"),
         (
             {**DOCUMENT, "first_bias": {"force_n": [400.0, 0, 0], "torque_n_m": [0, 0, 0]}},
             "ft.calibration", "outside the sensor's range of 330",
         ),
-        ({**DOCUMENT, "format": "podhand-ft-calibration-9"}, "ft.calibration_file", "format must be 'podhand-ft-calibration-1'"),
+        ({**DOCUMENT, "format": "9"}, "ft.calibration_file", "format must be 'podhand-ft-calibration-1' (got '9')"),
         ({**DOCUMENT, "extra": 1}, "ft.calibration_file", "extra: extra inputs are not permitted"),
         ({k: v for k, v in DOCUMENT.items() if k != "noise"}, "ft.calibration_file", "noise: field required"),
         ({**DOCUMENT, "loop_delay_s": float("nan")}, "ft.calibration_file", "loop_delay_s: input should be"),
@@ -119,7 +119,7 @@ def test_the_measured_delay_feeds_the_damping_gate(tmp_path: Path) -> None:
             "ft.calibration_file", "verification_residual_force_n 0.7 is over its bound 0.66: calibrate again",
         ),
     ],
-    ids=["another station", "another tool", "beyond the range", "format", "extra", "missing", "nan", "list", "residual"],
+    ids=["another station", "another tool", "out of range", "format", "extra", "missing", "nan", "list", "residual"],
 )  # fmt: skip
 def test_what_does_not_fit_is_a_finding(tmp_path: Path, document: object, key: str, words: str) -> None:
     with pytest.raises(ConfigError) as found:
