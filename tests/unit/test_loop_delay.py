@@ -39,10 +39,13 @@ def course(
 ) -> Course:  # fmt: skip
     """Return what a plant with dead times shows: forces by differences of its own delayed motion."""
     x = places()
-    t = 1e-3 * np.arange(len(x))
+    t: FloatArray = 1e-3 * np.arange(len(x), dtype=np.float64)
     rng = np.random.default_rng(seed)
     h = 1e-3
-    late = lambda d: np.interp(t - d, t, x)  # noqa: E731
+
+    def late(by_s: float) -> FloatArray:
+        return np.asarray(np.interp(t - by_s, t, x))
+
     a = (late(loop_s - h) - 2.0 * late(loop_s) + late(loop_s + h)) / h**2
     p_cmd, p, f = np.zeros((len(t), 3)), np.zeros((len(t), 3)), rng.normal(0.0, noise_n, (len(t), 3))
     p_cmd[:, axis], p[:, axis] = x, late(position_s)
@@ -77,14 +80,19 @@ def test_the_longest_direction_counts() -> None:
 
 
 def test_phase_of_a_sine() -> None:
-    t = 1e-3 * np.arange(3000)
+    t: FloatArray = 1e-3 * np.arange(3000, dtype=np.float64)
     delay, gain = phase_delay(t, np.sin(20 * t), 2.5 * np.sin(20 * (t - 0.013)) + np.sin(70 * t), 20 / (2 * np.pi))
     assert delay == pytest.approx(0.013, abs=2e-4)
     assert gain == pytest.approx(2.5, rel=0.02)
 
 
-def courses(**last: float) -> list[Course]:
-    return [course("x", 0, loop_s=0.004), course("y", 1, loop_s=0.004), course("z", 2, **{"loop_s": 0.004, **last})]
+def courses(*, loop_s: float = 0.004, mass_kg: float = MASS_KG) -> list[Course]:
+    """Three directions, of which the last is different."""
+    return [
+        course("x", 0, loop_s=0.004),
+        course("y", 1, loop_s=0.004),
+        course("z", 2, loop_s=loop_s, mass_kg=mass_kg),
+    ]
 
 
 @pytest.mark.parametrize(
