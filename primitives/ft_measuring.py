@@ -57,8 +57,11 @@ class Rest:
 def unmet(cell: StowCell) -> list[str]:
     """Return what must be so before the empty tool is measured and is not, in words."""
     found = []
-    if cell.held or cell.session.state.signal(SlowSignal.ITEM_IN_PADDLES) > 0.5:
+    seen = cell.session.state.signal(SlowSignal.ITEM_IN_PADDLES)
+    if cell.held or seen > 0.5:
         found.append("the tool is not empty: something is between the paddles; give it back first")
+    elif not seen <= 0.5:
+        found.append("the light barrier between the paddles gives no valid signal: nobody knows whether they are empty")
     if cell.blade_m > _BLADE_IN_M:
         found.append(f"the blade is out by {cell.blade_m:.3f} m: retract it first")
     if cell.bands is not Bands.CLOSED:

@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 from podhand.controllers.lockstep import LockstepHost
 from podhand.controllers.loop_delay import Course, measure_loop_delay, phase_delay, shake_stroke_m
 from podhand.controllers.trajectories import line
+from podhand.core.exchange import Axis, SlowSignal
 from podhand.core.poses import FloatArray, pose
 from podhand.primitives.base import Trace
 from podhand.primitives.cell import StowCell
-from podhand.primitives.ft_measuring import shake
+from podhand.primitives.ft_measuring import shake, unmet
 from tests.unit.fake_plant import STATION, FakePlant
 
 MASS_KG = 3.2
@@ -120,6 +121,22 @@ def test_strokes_have_the_frequency_of_the_tool_on_a_hard_contact() -> None:
     stroke_m = shake_stroke_m(stiffness_n_m, MASS_KG, jerk_m_s3=jerk)
     path = line(pose(), pose(None, (stroke_m, 0.0, 0.0)), speed_m_s=0.2, acceleration_m_s2=1.8, jerk_m_s3=jerk)
     assert 1.0 / (2.0 * path.duration_s) == pytest.approx(np.sqrt(stiffness_n_m / MASS_KG) / (2 * np.pi), rel=0.01)
+
+
+@pytest.mark.parametrize(
+    ("slow", "blade_m", "words"),
+    [(0.0, 0.0, []), (1.0, 0.0, ["something is between the paddles"]), (np.nan, 0.0, ["gives no valid signal"]),
+     (0.0, 0.05, ["the blade is out by 0.050 m"])],
+)  # fmt: skip
+def test_what_must_be_so_before_the_tool_is_measured(slow: float, blade_m: float, words: list[str]) -> None:
+    plant = FakePlant()
+    plant.slow[SlowSignal.ITEM_IN_PADDLES] = slow
+    with LockstepHost.for_station(plant, STATION) as host:
+        plant.q[Axis.BLADE] = host.kernel.outputs["command"][Axis.BLADE] = blade_m
+        host.run(host.session.wait(0.005))
+        found = unmet(StowCell(session=host.session, station=STATION))
+    assert len(found) == len(words)
+    assert all(word in finding for word, finding in zip(words, found, strict=True))
 
 
 def test_measured_on_a_plant_of_known_delay() -> None:
