@@ -176,8 +176,16 @@ class _RemoteKernel:
         self.state: NDArray[np.void] = client.cell["state"]
         self._recorder = recorder
 
-    def submit(self, channel: int, segments: NDArray[np.void]) -> None:
-        self._command(lambda: self.client.submit(channel, segments))
+    def submit(self, channel: int, segments: NDArray[np.void]) -> int:
+        number = 0
+
+        def send() -> int:
+            nonlocal number
+            place, number = self.client.submit(channel, segments)
+            return int(place)
+
+        self._command(send)
+        return number
 
     def cancel(self, channel: int) -> None:
         self._command(lambda: self.client.cancel(channel))
@@ -412,7 +420,8 @@ class RealtimeHost(Host):
         return int(self.client.cell["ticks"]) - self.ticks
 
     def _leave_at_rest(self) -> None:
-        if not self._gone:
+        # What moves without this client's lease is not its own: podhand-rt stops the motion of those who lost theirs.
+        if not self._gone and self.client.holds_lease:
             super()._leave_at_rest()
 
 

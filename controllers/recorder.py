@@ -10,6 +10,7 @@ import json
 import struct
 import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
@@ -52,6 +53,9 @@ class Recorder:
         path: the file to write; its folder exists.
         config: the kernel's configuration record.
         note: facts to keep with the recording, e.g. station and seed.
+
+    What the disk does not take raises RecordingError, once: what is written up to then stays, and the run can be
+    brought to rest with a recorder that keeps nothing more.
     """
 
     def __init__(self, path: Path, *, config: NDArray[np.void], note: dict[str, str] | None = None) -> None:
@@ -65,10 +69,10 @@ class Recorder:
         self._writer.start(profile=_PROFILE, library=f"podhand {_kernel.build_id()}")
         self._tick_s = float(config["tick_s"])
         self._sequence = 0
+        self._closed = self._full = False
         self._channels = {topic: self._register(topic) for topic in _TOPICS}
         self._writer.add_metadata("podhand", {**(note or {}), **_identity()})
         self._write("configuration", config.tobytes())
-        self._closed = False
 
     def begin(self, inputs: NDArray[np.void], outputs: NDArray[np.void]) -> None:
         """Keep what the plant wrote when it was bound."""
@@ -96,8 +100,10 @@ class Recorder:
         if self._closed:
             return
         self._closed = True
-        self._writer.finish()  # type: ignore[no-untyped-call]
-        self._file.close()
+        with self._on_disk():
+            if not self._full:
+                self._writer.finish()  # type: ignore[no-untyped-call]
+            self._file.close()
 
     def __enter__(self) -> "Recorder":
         return self
@@ -110,9 +116,24 @@ class Recorder:
         return self._writer.register_channel(f"/{topic}", "json" if topic == "names" else "record", schema)
 
     def _write(self, topic: str, data: bytes) -> None:
+        if self._full:
+            return
         time_ns = round(self.ticks * self._tick_s * 1e9)
-        self._writer.add_message(self._channels[topic], time_ns, data, time_ns, self._sequence)
+        with self._on_disk():
+            self._writer.add_message(self._channels[topic], time_ns, data, time_ns, self._sequence)
         self._sequence += 1
+
+    @contextmanager
+    def _on_disk(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            told, self._full = self._full, True
+            if not told:
+                raise RecordingError(
+                    f"{self.path} cannot be written any more: {error.strerror}; make room, or record elsewhere. "
+                    "What it holds up to then can be replayed"
+                ) from error
 
 
 def _identity() -> dict[str, str]:

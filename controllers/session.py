@@ -38,8 +38,8 @@ class KernelPort(Protocol):
     def state(self) -> NDArray[np.void]:
         """0-d record, bound, read-only."""
 
-    def submit(self, channel: int, segments: NDArray[np.void]) -> object:
-        """Hand over a chain; raises KernelRefusal."""
+    def submit(self, channel: int, segments: NDArray[np.void]) -> int:
+        """Hand over a chain and return its number; raises KernelRefusal."""
 
     def cancel(self, channel: int) -> None:
         """Cancel a channel, -1 for all."""
@@ -107,6 +107,8 @@ class CellState:
 class _Job:
     """One chain on its way."""
 
+    number: int
+    """The kernel's: of state and outcomes. After a lost lease others may run chains on the same channel."""
     compiled: CompiledChain
     future: "asyncio.Future[Outcome]"
     outcomes: list[Outcome]
@@ -190,9 +192,10 @@ class Session:
             raise StateError(
                 f"channel {channel} is running '{self._jobs[channel].compiled.segments[0]}': await it, or cancel it"
             )
-        compiled = self._submit(chain, channel, tag)
+        number, compiled = self._submit(chain, channel, tag)
         longest_s = float(compiled.records["timeout_s"].sum()) + _STOP_ALLOWANCE_S * len(chain)
         job = _Job(
+            number=number,
             compiled=compiled,
             future=asyncio.get_running_loop().create_future(),
             outcomes=[],
@@ -297,13 +300,13 @@ class Session:
     def ended(self) -> bool:
         """Return whether a chain that somebody awaits has come to its end."""
         chain = self._kernel.state["chain"]
-        return any(not chain[channel] for channel in self._jobs)
+        return any(chain[channel] != job.number for channel, job in self._jobs.items())
 
     def settle(self) -> None:
         """Look at the kernel after a tick: take outcomes, wake those whose chain or time is over."""
         self._take_outcomes()
         chain, now = self._kernel.state["chain"], self.ticks
-        for channel in [c for c in self._jobs if not chain[c]]:
+        for channel in [c for c, job in self._jobs.items() if chain[c] != job.number]:
             job = self._jobs.pop(channel)
             if job.future.done():
                 continue
@@ -337,10 +340,10 @@ class Session:
         if self._closed_by is not None:
             raise self._closed_by
 
-    def _submit(self, chain: Sequence[Any], channel: int, tag: int) -> CompiledChain:
+    def _submit(self, chain: Sequence[Any], channel: int, tag: int) -> tuple[int, CompiledChain]:
         try:
             compiled = compile_chain(chain, tag=tag)
-            self._kernel.submit(channel, compiled.records)
+            number = self._kernel.submit(channel, compiled.records)
         except _kernel.KernelRefusal as refusal:
             names = ", ".join(f"{i} '{name}'" for i, name in enumerate(compiled.segments))
             raise LimitError(f"chain refused: {refusal} (segments {names})") from refusal
@@ -348,7 +351,7 @@ class Session:
             raise LimitError(f"chain refused: {error}") from error
         if self._log:
             self._log.command("submit", channel=channel, payload=compiled.records.tobytes(), names=compiled)
-        return compiled
+        return number, compiled
 
     async def _see_off(self, job: _Job, channel: int) -> None:
         """Bring a chain to rest whose client was cancelled."""
@@ -368,6 +371,8 @@ class Session:
             if self._log:
                 self._log.outcome(record)
             job = self._jobs.get(int(record["channel"]))
+            if job and job.number != int(record["chain"]):
+                job = None
             outcome = decode_outcome(record, job.compiled if job else None, tuple(job.outcomes) if job else ())
             if job:
                 job.outcomes.append(outcome)

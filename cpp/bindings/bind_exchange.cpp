@@ -46,7 +46,7 @@ rt::Acknowledgement send(Client& client, Command& command) {
   return answer;
 }
 
-std::uint64_t submit(Client& client, int channel, const py::array& segments) {
+py::tuple submit(Client& client, int channel, const py::array& segments) {
   const Segment* chain = records_of<Segment>(segments, "SEGMENT");
   const auto count = static_cast<std::size_t>(segments.size());
   if (count > kMaxSegments) {
@@ -58,7 +58,8 @@ std::uint64_t submit(Client& client, int channel, const py::array& segments) {
   command->channel = channel;
   command->count = count;
   std::copy_n(chain, count, command->chain);
-  return send(client, *command).ticks;
+  const rt::Acknowledgement answer = send(client, *command);
+  return py::make_tuple(answer.ticks, answer.chain);
 }
 
 std::uint64_t simple(Client& client, CommandKind kind, int channel, const PayloadConfig& payload = {}) {

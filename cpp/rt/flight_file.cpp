@@ -196,11 +196,14 @@ class FlightFile {
 
 FlightSaved save_flight(const Flight& flight, const FlightWish& wish, const std::string& path) {
   const std::string part = path + ".part";
-  const FlightSaved saved = FlightFile(flight, wish).write(part, wish.why);
-  if (std::rename(part.c_str(), path.c_str()) != 0) {
+  try {
+    const FlightSaved saved = FlightFile(flight, wish).write(part, wish.why);
+    if (std::rename(part.c_str(), path.c_str()) == 0) return saved;
     throw ExchangeError(path + " cannot be written: " + std::strerror(errno));
+  } catch (const ExchangeError&) {
+    std::remove(part.c_str());  // on a full disk half a recording is in the way of the next
+    throw;
   }
-  return saved;
 }
 
 FlightRecord::FlightRecord(const std::string& name, const std::string& build_id)

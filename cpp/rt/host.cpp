@@ -1,5 +1,6 @@
 #include <rt/flight_file.hpp>
 #include <rt/host.hpp>
+#include <rt/log.hpp>
 
 #include <algorithm>
 #include <chrono>
@@ -38,8 +39,6 @@ void sleep_until(std::uint64_t ns) noexcept {
   const timespec at{static_cast<time_t>(ns / 1'000'000'000u), static_cast<long>(ns % 1'000'000'000u)};
   clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &at, nullptr);
 }
-
-void say(const char* text) noexcept { std::fprintf(stderr, "podhand-rt: %s\n", text); }
 
 const char* words_of(EventKind kind) noexcept {
   switch (kind) {
@@ -110,7 +109,7 @@ int Host::run() {
 void Host::cycle() {
   const std::vector<Finding> findings = settle_thread(options_.wanted);
   for (const Finding& finding : findings) {
-    say(in_words(finding).c_str());
+    say("%s", in_words(finding).c_str());
     settled_ = settled_ && finding.ok;
   }
   if (options_.production && !settled_) {
@@ -320,8 +319,8 @@ void Host::tell_events() {
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"
     std::snprintf(text, sizeof text, words_of(event.kind), event.value);
 #pragma GCC diagnostic pop
-    std::fprintf(stderr, "podhand-rt: %.3f s, tick %llu: %s%s\n", event.wall_s,
-                 static_cast<unsigned long long>(event.ticks), text, event.moving != 0 ? " (in motion)" : "");
+    say("%.3f s, tick %llu: %s%s", event.wall_s, static_cast<unsigned long long>(event.ticks), text,
+        event.moving != 0 ? " (in motion)" : "");
   }
 }
 
@@ -403,9 +402,9 @@ void Host::save(std::uint64_t fault_ticks, std::uint64_t to_ticks, const std::st
   try {
     const FlightSaved saved = save_flight(flight_, {from, to_ticks, true, why}, path);
     const double length_s = tick_s_ * static_cast<double>(saved.to_ticks - saved.from_ticks);
-    std::fprintf(stderr, "podhand-rt: %s: %.1f s are kept in %s\n", why.c_str(), length_s, path.c_str());
+    say("%s: %.1f s are kept in %s", why.c_str(), length_s, path.c_str());
   } catch (const ExchangeError& error) {
-    std::fprintf(stderr, "podhand-rt: %s: not kept: %s\n", why.c_str(), error.what());
+    say("%s: not kept: %s", why.c_str(), error.what());
   }
 }
 

@@ -2,6 +2,7 @@
 #include <rt/audit.hpp>
 #include <rt/flight_file.hpp>
 #include <rt/host.hpp>
+#include <rt/log.hpp>
 
 #include <cmath>
 #include <csignal>
@@ -119,6 +120,15 @@ void leave(Exchange& exchange) {
   ring(exchange.bells.clients);
 }
 
+void keep_flight(const Flight& left, const std::string& path) {
+  try {
+    (void)save_flight(left, {0, ~std::uint64_t{0}, false, "podhand-rt ended without saying so"}, path);
+    say("process %d has died; its last minute is in %s", left.header.pid, path.c_str());
+  } catch (const ExchangeError& error) {
+    say("process %d has died; its last minute is not kept: %s", left.header.pid, error.what());
+  }
+}
+
 /// What a dead podhand-rt of this name has left is written to the directory before its memory is taken.
 void rescue_flight(const Arguments& arguments) {
   try {
@@ -126,14 +136,10 @@ void rescue_flight(const Arguments& arguments) {
     if (left->ticks.count() == 0 || !ProcessWatch(left->header.pid).ended()) return;
     const std::string pid = std::to_string(left->header.pid);
     if (arguments.options.flight_dir.empty()) {
-      std::fprintf(stderr,
-                   "podhand-rt: the flight record of process %s, which died, is dropped; --flight-dir keeps it\n",
-                   pid.c_str());
+      say("the flight record of process %s, which died, is dropped; --flight-dir keeps it", pid.c_str());
       return;
     }
-    const std::string path = arguments.options.flight_dir + "/left-by-" + pid + ".mcap";
-    (void)save_flight(*left, {0, ~std::uint64_t{0}, false, "podhand-rt ended without saying so"}, path);
-    std::fprintf(stderr, "podhand-rt: process %s has died; its last minute is in %s\n", pid.c_str(), path.c_str());
+    keep_flight(*left, arguments.options.flight_dir + "/left-by-" + pid + ".mcap");
   } catch (const ExchangeError&) {
     // There is none, or none that this build can read.
   }
@@ -149,16 +155,26 @@ bool machine_allows(const HostOptions& options) {
   for (const AuditFinding& finding : findings) {
     if (finding.verdict == AuditVerdict::kOk) continue;
     const char* how = finding.verdict == AuditVerdict::kFault ? "fault" : "warning";
-    std::fprintf(stderr, "podhand-rt: %s: %s\n", how, in_words(finding).c_str());
+    say("%s: %s", how, in_words(finding).c_str());
   }
   if (!options.production || is_fit(findings)) return true;
-  std::fprintf(stderr,
-               "podhand-rt: production refuses this machine, see the faults above and `podhand doctor`; --profile "
-               "commissioning runs with warnings\n");
+  say("production refuses this machine, see the faults above and `podhand doctor`; --profile commissioning runs with "
+      "warnings");
   return false;
 }
 
+/// A terminal that closes is a request to end. A log that nobody reads, or a file that grows too large, is none: the
+/// call that fails says so.
+void answer_signals() {
+  struct sigaction action{};
+  action.sa_handler = Host::ask_to_stop;
+  for (const int signal : {SIGTERM, SIGINT, SIGHUP}) sigaction(signal, &action, nullptr);
+  action.sa_handler = SIG_IGN;
+  for (const int signal : {SIGPIPE, SIGXFSZ}) sigaction(signal, &action, nullptr);
+}
+
 int run(const Arguments& arguments) {
+  answer_signals();
   const KernelConfig config = read_config();
   if (!machine_allows(arguments.options)) return 1;
   rescue_flight(arguments);
@@ -167,17 +183,13 @@ int run(const Arguments& arguments) {
   Host host(*memory, *flight, config, arguments.options);
   bool settled = true;
   for (const Finding& finding : settle_process(arguments.options.wanted)) {
-    std::fprintf(stderr, "podhand-rt: %s\n", in_words(finding).c_str());
+    say("%s", in_words(finding).c_str());
     settled = settled && finding.ok;
   }
   if (arguments.options.production && !settled) {
-    std::fprintf(stderr, "podhand-rt: production refuses to run with these settings; --profile commissioning does\n");
+    say("production refuses to run with these settings; --profile commissioning does");
     return 1;
   }
-  struct sigaction action{};
-  action.sa_handler = Host::ask_to_stop;
-  sigaction(SIGTERM, &action, nullptr);
-  sigaction(SIGINT, &action, nullptr);
   fill(memory->header, Exchange::kind(), config, arguments.options);
   fill(flight->header, Flight::kind(), config, arguments.options);
   const int status = host.run();
@@ -197,7 +209,7 @@ int main(int argc, char** argv) {
   try {
     return run(parse(argc, argv));
   } catch (const std::exception& error) {
-    std::fprintf(stderr, "podhand-rt: %s\n", error.what());
+    say("%s", error.what());
     if (argc < 2) std::fputs(kUsage, stderr);
     return 2;
   }

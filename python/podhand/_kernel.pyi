@@ -376,17 +376,20 @@ class Client:
     def host_pid(self) -> int: ...
     @property
     def host_gone(self) -> bool: ...
-    def submit(self, channel: int, segments: NDArray[np.void]) -> int:
-        """As ``Kernel.submit``; return how many ticks had been made. Raises KernelRefusal, NotOwner, ExchangeError."""
+    def submit(self, channel: int, segments: NDArray[np.void]) -> tuple[int, int]:
+        """As ``Kernel.submit``; return how many ticks had been made, and the chain's number.
+
+        Raises KernelRefusal, NotOwner, ExchangeError.
+        """
 
     def cancel(self, channel: int = -1) -> int:
-        """As ``Kernel.cancel``; returns and raises as ``submit``."""
+        """As ``Kernel.cancel``; return how many ticks had been made. Raises as ``submit``."""
 
     def set_payload(self, index: int, payload: NDArray[np.void]) -> int:
-        """As ``Kernel.set_payload``; returns and raises as ``submit``."""
+        """As ``Kernel.set_payload``; returns and raises as ``cancel``."""
 
     def reset_fault(self) -> int:
-        """As ``Kernel.reset_fault``; returns and raises as ``submit``."""
+        """As ``Kernel.reset_fault``; returns and raises as ``cancel``."""
 
     def refresh(self) -> bool:
         """Copy the newest state into ``cell``; False before the first tick."""

@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
 from podhand import _kernel
@@ -19,7 +18,7 @@ from podhand.controllers.conditions import ft
 from podhand.controllers.lockstep import LockstepHost
 from podhand.controllers.outcomes import Cause, Outcome
 from podhand.controllers.parameters import kernel_config
-from podhand.controllers.realtime import EventKind, Pace, RealtimeHost, RealtimeProcess, _executable
+from podhand.controllers.realtime import Pace, RealtimeHost, RealtimeProcess, _executable
 from podhand.controllers.recorder import Recorder, read_recording, replay
 from podhand.controllers.segments import Segment, SegmentLimits, Twist
 from podhand.core.errors import ConfigError, DeviceError, StateError
@@ -70,38 +69,6 @@ def await_that(what: Callable[[], bool]) -> None:
         time.sleep(0.002)
 
 
-def await_motion(watch: Any) -> None:
-    def moving() -> bool:
-        watch.refresh()
-        return bool(watch.cell["state"]["chain"][0]) and float(np.abs(watch.cell["inputs"]["qd"][:6]).max()) > 0.01
-
-    await_that(moving)
-
-
-def await_event(watch: Any, *kinds: EventKind) -> Any:
-    found: list[Any] = []
-
-    def come() -> bool:
-        while (event := watch.take_event()) is not None:
-            if int(event["kind"]) in kinds:
-                found.append(event)
-        return bool(found)
-
-    await_that(come)
-    return found[0]
-
-
-def await_outcome(watch: Any) -> Any:
-    found: list[Any] = []
-
-    def come() -> bool:
-        found.extend([record] if (record := watch.take_outcome()) is not None else [])
-        return bool(found)
-
-    await_that(come)
-    return found[0]
-
-
 def test_both_hosts_give_the_same_outcomes_and_ticks(tmp_path: Path) -> None:
     def course(host: LockstepHost | RealtimeHost) -> list[Outcome]:
         async def client() -> list[Outcome]:
@@ -140,96 +107,6 @@ def test_what_it_got_is_told() -> None:
         said = process.log()
     for setting in ("memory: wanted locked, got", "scheduler: wanted SCHED_FIFO 80, got SCHED_"):
         assert setting in said
-
-
-@pytest.mark.death
-def test_a_killed_client_leaves_nothing_in_motion(rt: RealtimeProcess) -> None:
-    watch = _kernel.Client(rt.name)
-    with part("plant", rt.name), part("client", rt.name) as client:
-        await_motion(watch)
-        killed_s = time.monotonic()
-        client.kill()
-        event = await_event(watch, EventKind.CLIENT_GONE, EventKind.LEASE_LOST)
-        outcome = await_outcome(watch)
-    assert Cause(int(outcome["cause"])) is Cause.LEASE_LOST
-    assert int(event["moving"]) == 1
-    assert float(event["wall_s"]) - killed_s < 2 * _kernel.LEASE_S  # half of it is slack for a busy machine
-    assert float(outcome["stop_time_s"]) < 0.3
-    watch.refresh()
-    assert not watch.cell["state"]["chain"].any()
-    assert watch.owner_pid == 0
-    assert "has ended: its motion is cancelled (in motion)" in rt.log()
-
-
-@pytest.mark.death
-def test_a_stopped_client_loses_its_motion_and_is_told_when_it_is_back(rt: RealtimeProcess) -> None:
-    watch = _kernel.Client(rt.name)
-    with part("plant", rt.name), part("client", rt.name) as client:
-        await_motion(watch)
-        client.send_signal(signal.SIGSTOP)
-        event = await_event(watch, EventKind.LEASE_LOST)
-        assert float(event["value"]) > _kernel.LEASE_S
-        await_outcome(watch)
-        client.send_signal(signal.SIGCONT)
-        assert "forward: stopped because its client fell silent and lost the lease" in lines_of(client)[0]
-
-
-@pytest.mark.death
-def test_a_killed_podhand_rt_is_one_clear_error_and_the_plant_stands(rt: RealtimeProcess) -> None:
-    watch = _kernel.Client(rt.name)
-    with part("plant", rt.name) as plant, part("client", rt.name) as client:
-        await_motion(watch)
-        rt.process.kill()
-        said = lines_of(client)
-        assert len(said) == 1
-        assert said[0].startswith(f"DeviceError: podhand-rt {rt.name} (process {rt.pid}) has died")
-        assert "start it again" in said[0]
-        assert lines_of(plant) == ["podhand-rt has ended: the plant stands", "stands: True"]
-    assert watch.host_gone
-
-
-@pytest.mark.death
-def test_a_podhand_rt_that_dies_under_its_own_host_is_one_clear_error() -> None:
-    plant = FakePlant()
-
-    def kill(p: FakePlant) -> None:
-        if p.tick == 200:
-            assert host.process
-            host.process.process.kill()
-
-    plant.on_step = kill
-    with RealtimeHost.for_station(plant, STATION, pace=Pace.PLANT, priority=0) as host:
-        with pytest.raises(DeviceError, match=r"has (ended|died)"):
-            host.run(host.session.run([forward()]))
-        stood = plant.q.copy()
-        with pytest.raises(DeviceError, match=r"has (ended|died)"):
-            host.run(host.session.run([forward()]))
-    assert plant.tick == 200
-    np.testing.assert_array_equal(plant.q, stood)
-
-
-@pytest.mark.death
-def test_it_ends_with_the_process_that_started_it() -> None:
-    with part("owner") as owner:
-        assert owner.stdout
-        pid, name = owner.stdout.readline().split()
-        owner.kill()
-        await_that(lambda: not Path("/dev/shm", name[1:]).exists())
-    await_that(lambda: not Path("/proc", pid).exists() or " Z " in Path("/proc", pid, "stat").read_text())
-
-
-def test_a_second_client_may_look_but_not_command(rt: RealtimeProcess) -> None:
-    with part("plant", rt.name), RealtimeHost(rt.name, tick_s=0.001) as host:
-        host.run(host.session.wait(0.05))
-        host.session.cancel()
-        with pytest.raises(StateError, match=f"process {os.getpid()} commands"):
-            RealtimeHost(rt.name, tick_s=0.001)
-        other = _kernel.Client(rt.name)
-        assert not other.take_lease()
-        with pytest.raises(_kernel.NotOwner):
-            other.cancel()
-        ticks = int(other.cell["ticks"])
-        assert other.wait_beyond(ticks, 5.0)
 
 
 def test_time_passes_by_itself_when_the_plant_lives_elsewhere(rt: RealtimeProcess, tmp_path: Path) -> None:
