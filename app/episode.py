@@ -70,6 +70,11 @@ class EpisodeJob:
     pace: Pace = Pace.REAL
     """Of the real-time host."""
 
+    @property
+    def flight_dir(self) -> Path | None:
+        """Where the real-time host keeps recordings of faults: beside the recording of the run."""
+        return self.recording.parent if self.recording else None
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Look:
@@ -199,7 +204,10 @@ class _Episode:
             recording.parent.mkdir(parents=True, exist_ok=True)
         facts = {"seed": str(self._world.seed), "item": self._world.item.sku, "bin": self._bin}
         job = self._job
-        with open_host(job.host, workcell.plant, self._station, recording=recording, note=facts, pace=job.pace) as host:
+        with open_host(
+            job.host, workcell.plant, self._station, recording=recording, note=facts, pace=job.pace,
+            flight_dir=job.flight_dir,
+        ) as host:  # fmt: skip
             forces = ForceWatch(host) if self._job.pictures else None
             outcomes = OutcomeWatch(host)
             host.session.listen(self._moment)
@@ -247,8 +255,9 @@ class _Episode:
             return run
         job = self._job
         report = recover(
-            self._workcell, self._station, planner_of(job.station), note=self._note, kind=job.host, pace=job.pace
-        )
+            self._workcell, self._station, planner_of(job.station), note=self._note, kind=job.host, pace=job.pace,
+            flight_dir=job.flight_dir,
+        )  # fmt: skip
         return replace(run, left="" if report.ok else report.words)
 
     def _show(self, host: Host) -> None:

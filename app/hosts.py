@@ -18,6 +18,7 @@ def open_host(
     recording: Path | None = None,
     note: dict[str, str] | None = None,
     pace: Pace = Pace.REAL,
+    flight_dir: Path | None = None,
 ) -> Host:
     """Make a host with the station's parameters for a plant in this process; close it, or use ``with``.
 
@@ -28,11 +29,14 @@ def open_host(
         recording: the file to record into; its folder exists.
         note: facts to keep with the recording.
         pace: of the real-time host.
+        flight_dir: existing folder where the real-time host keeps 20 s before and 5 s after each fault.
 
     Raises:
         ConfigError: the kernel refuses the station's parameters; nothing was started.
         DeviceError: podhand-rt did not start.
     """
     if kind is HostKind.REALTIME:
-        return RealtimeHost.for_station(plant, station, recording=recording, note=note, pace=pace)
+        return RealtimeHost.for_station(
+            plant, station, recording=recording, note=note, pace=pace, flight_dir=flight_dir
+        )
     return LockstepHost.for_station(plant, station, recording=recording, note=note)

@@ -1,6 +1,7 @@
 """Power-up in whatever pose the cell stands: a new controller attaches and brings it to rest."""
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 from podhand.app.choices import HostKind
@@ -44,6 +45,7 @@ def recover(
     note: Note | None = None,
     kind: HostKind = HostKind.LOCKSTEP,
     pace: Pace = Pace.REAL,
+    flight_dir: Path | None = None,
 ) -> RecipeReport:
     """Attach a new controller to a workcell as it stands, and bring it to rest.
 
@@ -52,7 +54,7 @@ def recover(
     Raises:
         StoppedByOperator: Ctrl-C; the arm stands.
     """
-    with open_host(kind, workcell.plant, station, pace=pace) as host:
+    with open_host(kind, workcell.plant, station, pace=pace, flight_dir=flight_dir) as host:
         cell = nominal_cell(host, station, workcell, planner)
         report = host.run(run_recipe(recover_recipe(), cell))
     if note:

@@ -34,6 +34,7 @@ class Cause(IntEnum):
     OTHER_CHANNEL = 13
     FOLLOWING_ERROR = 14
     LEASE_LOST = 15
+    HOST_LATE = 16
 
 
 class FtFault(IntEnum):
@@ -145,6 +146,8 @@ class Outcome:
                 return "cancelled"
             case Cause.LEASE_LOST:
                 return "stopped because its client fell silent and lost the lease"
+            case Cause.HOST_LATE:
+                return "stopped because podhand-rt could not keep its time"
             case Cause.EMERGENCY_STOP:
                 return "stopped by the emergency stop"
             case Cause.OTHER_CHANNEL:

@@ -64,9 +64,16 @@ class EventKind(IntEnum):
     PLANT_BACK = 6
     STOP_ASKED = 7
     CYCLE_STALLED = 8
+    LATE_TRIP = 9
 
 
-_CANCELLING = frozenset({EventKind.LEASE_RELEASED, EventKind.LEASE_LOST, EventKind.CLIENT_GONE})
+_CANCELLING = {
+    EventKind.LEASE_RELEASED: "lose_lease",
+    EventKind.LEASE_LOST: "lose_lease",
+    EventKind.CLIENT_GONE: "lose_lease",
+    EventKind.LATE_TRIP: "late_trip",
+}
+"""What a recording says of events that cancel motion."""
 
 
 class RealtimeProcess:
@@ -78,6 +85,7 @@ class RealtimeProcess:
         pace: how fast it ticks.
         priority: of its cycle, SCHED_FIFO 1 to 98; 0 leaves the ordinary scheduler. What it got it says in ``log()``.
         lease_s: silence after which a client loses its lease; None: 0.25 s.
+        most_late: this many ticks in a row that are late by its own fault end all motion; 0: they are only counted.
         flight_dir: folder for recordings of faults, 20 s before and 5 s after each; None: its flight recorder is in
             shared memory alone. One that was killed leaves it there (``controllers.flight``).
 
@@ -93,6 +101,7 @@ class RealtimeProcess:
         pace: Pace = Pace.REAL,
         priority: int = 80,
         lease_s: float | None = None,
+        most_late: int = 0,
         flight_dir: Path | None = None,
     ) -> None:
         self.name = name or f"/podhand-{os.getpid()}-{next(_NUMBERS)}"
@@ -100,7 +109,7 @@ class RealtimeProcess:
         self._log: IO[bytes] = tempfile.TemporaryFile()
         lease_ms = round(1e3 * (lease_s or _kernel.LEASE_S))
         command = [_executable(), "--name", self.name, "--pace", pace.value, "--priority", str(priority),
-                   "--lease-ms", str(lease_ms), "--end-with", str(os.getpid()),
+                   "--lease-ms", str(lease_ms), "--late-ticks", str(most_late), "--end-with", str(os.getpid()),
                    *(["--flight-dir", str(flight_dir)] if flight_dir else [])]  # fmt: skip
         # A group of its own: Ctrl-C is for the client, which brings everything to rest first.
         self.process = subprocess.Popen(
@@ -216,9 +225,10 @@ class _RemoteKernel:
     def note_events(self) -> None:
         """Keep in the recording what podhand-rt did on its own."""
         while (event := self.client.take_event()) is not None:
-            if self._recorder and int(event["kind"]) in _CANCELLING and int(event["moving"]):
+            what = _CANCELLING.get(EventKind(int(event["kind"])))
+            if self._recorder and what and int(event["moving"]):
                 self._recorder.place = int(event["ticks"])
-                self._recorder.command("lose_lease", channel=-1)
+                self._recorder.command(what, channel=-1)
 
     def _command(self, send: Callable[[], int]) -> None:
         with translated():
@@ -326,8 +336,11 @@ class RealtimeHost(Host):
         note: dict[str, str] | None = None,
         pace: Pace = Pace.REAL,
         priority: int = 80,
+        flight_dir: Path | None = None,
     ) -> Self:
         """Start a podhand-rt with the station's parameters for this plant, and a recording when a path is given.
+
+        Args as ``RealtimeProcess``.
 
         Raises:
             ConfigError: the kernel refuses the parameters; nothing was started.
@@ -336,7 +349,7 @@ class RealtimeHost(Host):
         config = kernel_config(station)
         check_config(config)
         facts = {"station": station.name, "host": "realtime", **(note or {})}
-        process = RealtimeProcess(config, pace=pace, priority=priority)
+        process = RealtimeProcess(config, pace=pace, priority=priority, flight_dir=flight_dir)
         recorder = None
         try:
             recorder = Recorder(recording, config=config, note=facts) if recording else None

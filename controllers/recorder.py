@@ -39,7 +39,7 @@ _PROFILE = "podhand-recording"
 _MAGIC = b"\x89MCAP0\r\n"
 _MAGIC_SIZE = len(_MAGIC)
 _COMMAND_HEAD = struct.Struct("<Qii")  # ticks before it, command, channel or index
-_COMMANDS = ("submit", "cancel", "set_payload", "reset_fault", "lose_lease")
+_COMMANDS = ("submit", "cancel", "set_payload", "reset_fault", "lose_lease", "late_trip")
 _STATE_HEAD = struct.Struct("<QII")  # ticks before it, segments of the running chain per channel
 _TOPICS = ("configuration", "initial", "command", "ticks", "outcome", "names")
 _READ_TOPICS = (*_TOPICS, "state")
@@ -543,6 +543,8 @@ def _give(kernel: Any, command: Command) -> None:
             kernel.reset_fault()
         case "lose_lease":
             kernel.cancel(-1, int(Cause.LEASE_LOST))
+        case "late_trip":
+            kernel.cancel(-1, int(Cause.HOST_LATE))
 
 
 def _compare(ticks: NDArray[np.void], outputs: NDArray[np.void], tolerance: float) -> tuple[Difference | None, float]:

@@ -5,7 +5,7 @@ never mixed: *limits* cap, an *until* ends the segment normally, a *reflex* abor
 ``compile_chain`` turns a chain into the kernel's records; the kernel judges the chain as a whole before it takes it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 from math import inf
@@ -290,8 +290,13 @@ class CompiledChain:
 # ---- compilation ------------------------------------------------------------------------------------------------
 
 
-def compile_chain(chain: Chain, *, tag: int = 0) -> CompiledChain:
-    """Turn a chain into the kernel's records; ``tag`` is recorded with every segment.
+def compile_chain(chain: Chain, *, tag: int = 0, expects: Collection[str] = ()) -> CompiledChain:
+    """Turn a chain into the kernel's records.
+
+    Args:
+        chain: the segments.
+        tag: recorded with every segment.
+        expects: names of reflexes that are part of the plan: they stop as any other, but are no faults.
 
     Raises:
         ValueError: something does not fit the fixed sizes of a record; names the segment. Physical rules (limits,
@@ -303,7 +308,7 @@ def compile_chain(chain: Chain, *, tag: int = 0) -> CompiledChain:
     book = _Codes()
     for index, segment in enumerate(chain):
         try:
-            _fill_segment(records[index], segment, book, tag)
+            _fill_segment(records[index], segment, book, tag, expects)
         except (ValueError, TypeError) as error:
             raise type(error)(f"segment {index} ('{segment.name}'): {error}") from error
     return CompiledChain(
@@ -328,7 +333,7 @@ class _Codes:
         return code
 
 
-def _fill_segment(record: Any, segment: Segment, book: _Codes, tag: int) -> None:
+def _fill_segment(record: Any, segment: Segment, book: _Codes, tag: int, expects: Collection[str]) -> None:
     references = (segment.arm, segment.squeeze, segment.belts, segment.blade, segment.band_arm)
     for group, reference in zip(Group, references, strict=True):
         _fill_reference(record["reference"][group], reference, group)
@@ -342,8 +347,9 @@ def _fill_segment(record: Any, segment: Segment, book: _Codes, tag: int) -> None
     _fill_conditions(record["require"], segment.require, "require", book, _MAX_REQUIRES)
     reflexes = {name: reflex.condition for name, reflex in segment.reflexes.items()}
     _fill_conditions(record["reflex"]["condition"], reflexes, "reflex", book, _MAX_CONDITIONS)
-    for row, reflex in zip(record["reflex"], segment.reflexes.values(), strict=False):
+    for row, (name, reflex) in zip(record["reflex"], segment.reflexes.items(), strict=False):
         row["reaction"] = 1 if reflex.retreat_m > 0.0 else 0
+        row["expected"] = name in expects
         row["retreat_m"] = reflex.retreat_m
     _fill_digital(record["digital"], segment.digital)
     record["X_base_frame"] = pack_pose(np.eye(4) if segment.X_base_frame is None else segment.X_base_frame)

@@ -1,7 +1,7 @@
 """The client's side of the kernel: run chains, wait, read the state. The same for every host."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Collection, Coroutine, Sequence
 from dataclasses import dataclass
 from math import ceil
 from typing import Any, Protocol
@@ -175,10 +175,13 @@ class Session:
             running=tuple(int(chain[channel]) != 0 for channel in CHANNELS),
         )
 
-    async def run(self, chain: Chain, *, channel: int = ARM_CHANNEL, tag: int = 0) -> Outcome:
+    async def run(
+        self, chain: Chain, *, channel: int = ARM_CHANNEL, tag: int = 0, expects: Collection[str] = ()
+    ) -> Outcome:
         """Run a chain to its end and return the last segment's outcome, with those before in ``earlier``.
 
         A chain that ends by reflex, limit, timeout or fault returns its outcome as well; ``require_normal`` raises.
+        Reflexes named in ``expects`` are part of the plan: podhand-rt writes no recording of a fault for them.
 
         Raises:
             LimitError: the kernel refused the chain, with segment, rule, value and range; nothing has moved.
@@ -192,7 +195,7 @@ class Session:
             raise StateError(
                 f"channel {channel} is running '{self._jobs[channel].compiled.segments[0]}': await it, or cancel it"
             )
-        number, compiled = self._submit(chain, channel, tag)
+        number, compiled = self._submit(chain, channel, tag, expects)
         longest_s = float(compiled.records["timeout_s"].sum()) + _STOP_ALLOWANCE_S * len(chain)
         job = _Job(
             number=number,
@@ -340,9 +343,11 @@ class Session:
         if self._closed_by is not None:
             raise self._closed_by
 
-    def _submit(self, chain: Sequence[Any], channel: int, tag: int) -> tuple[int, CompiledChain]:
+    def _submit(
+        self, chain: Sequence[Any], channel: int, tag: int, expects: Collection[str]
+    ) -> tuple[int, CompiledChain]:
         try:
-            compiled = compile_chain(chain, tag=tag)
+            compiled = compile_chain(chain, tag=tag, expects=expects)
             number = self._kernel.submit(channel, compiled.records)
         except _kernel.KernelRefusal as refusal:
             names = ", ".join(f"{i} '{name}'" for i, name in enumerate(compiled.segments))

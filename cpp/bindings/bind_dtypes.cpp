@@ -19,7 +19,7 @@ void bind_dtypes(py::module_& module) {
   PYBIND11_NUMPY_DTYPE(AxisLaw, law, mass, damping, stiffness, force, max_speed);
   PYBIND11_NUMPY_DTYPE(Limits, force_n, force_norm_n, torque_norm_n_m, speed_m_s, acceleration_m_s2, jerk_m_s3,
                        angular_speed_rad_s, contact_stiffness_n_m, axis_force, damping_n_s_m);
-  PYBIND11_NUMPY_DTYPE(Reflex, condition, reaction, retreat_m);
+  PYBIND11_NUMPY_DTYPE(Reflex, condition, reaction, expected, retreat_m);
   PYBIND11_NUMPY_DTYPE(DigitalAction, at_s, bit, value, used);
   PYBIND11_NUMPY_DTYPE(Segment, reference, law, X_base_frame, limits, until, require, reflex, digital, timeout_s, frame,
                        on_end, tare, continue_other, payload, tag);

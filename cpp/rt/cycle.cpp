@@ -10,8 +10,8 @@ constexpr double kMostSilencePerWakeS = 0.020;
 
 }  // namespace
 
-Cycle::Cycle(Exchange& exchange, Flight& flight, Kernel& kernel, double lease_s) noexcept
-    : exchange_(&exchange), flight_(&flight), kernel_(&kernel), lease_s_(lease_s) {
+Cycle::Cycle(Exchange& exchange, Flight& flight, Kernel& kernel, double lease_s, std::uint32_t most_late) noexcept
+    : exchange_(&exchange), flight_(&flight), kernel_(&kernel), lease_s_(lease_s), most_late_(most_late) {
   keep_state();
 }
 
@@ -38,12 +38,25 @@ Running Cycle::running() const noexcept {
 }
 
 void Cycle::note(EventKind kind, double value, double now_s) noexcept {
-  exchange_->events.write({cell_.ticks, now_s, value, kind, moving()});
-  if (is_fault(kind)) fault(FaultKind::kEvent, static_cast<std::uint32_t>(kind));
+  const Event event{cell_.ticks, now_s, value, kind, moving()};
+  exchange_->events.write(event);
+  if (rt::is_fault(event)) fault(FaultKind::kEvent, static_cast<std::uint32_t>(kind));
+}
+
+void Cycle::keep_time(Lateness lateness, double now_s) noexcept {
+  const bool own_fault = lateness == Lateness::kWoke || lateness == Lateness::kComputed;
+  late_in_a_row_ = own_fault ? late_in_a_row_ + 1 : 0;
+  if (most_late_ == 0 || late_in_a_row_ < most_late_ || moving() == 0) return;
+  note(EventKind::kLateTrip, late_in_a_row_, now_s);
+  stop(Cause::kHostLate);
+  late_in_a_row_ = 0;
 }
 
 void Cycle::stop(Cause cause) noexcept {
-  keep(cause == Cause::kLeaseLost ? Taken::kLoseLease : Taken::kCancel, -1, {});
+  Taken kind = Taken::kCancel;
+  if (cause == Cause::kLeaseLost) kind = Taken::kLoseLease;
+  if (cause == Cause::kHostLate) kind = Taken::kLateTrip;
+  keep(kind, -1, {});
   kernel_->cancel(-1, cause);
 }
 
@@ -132,7 +145,13 @@ Verdict Cycle::take_chain(Request& request) noexcept {
   if (!verdict.ok()) return verdict;
   request.number = kernel_->state().chain[request.channel];
   chain_[request.channel] = request.kept;
-  for (std::size_t i = 0; i < request.count; ++i) tags_[request.channel][i] = request.chain[i].tag;
+  for (std::size_t i = 0; i < request.count; ++i) {
+    const Segment& segment = request.chain[i];
+    tags_[request.channel][i] = segment.tag;
+    std::uint32_t& expected = expected_[request.channel][i] = 0;
+    for (std::uint32_t r = 0; r < kMaxConditions; ++r)
+      expected |= static_cast<std::uint32_t>(segment.reflex[r].expected) << r;
+  }
   return verdict;
 }
 
@@ -165,10 +184,18 @@ void Cycle::publish_outcomes() noexcept {
   while (kernel_->take_outcome(outcome_.outcome)) {
     exchange_->outcomes.write(outcome_.outcome);
     flight_->outcomes.write(outcome_);
-    if (is_fault(outcome_.outcome.cause)) {
+    if (is_fault(outcome_.outcome)) {
       fault(FaultKind::kOutcome, static_cast<std::uint32_t>(outcome_.outcome.cause));
     }
   }
+}
+
+/// A channel takes a chain only when it stands: an outcome is always of the chain that was taken last.
+bool Cycle::is_fault(const Outcome& outcome) const noexcept {
+  if (outcome.cause == Cause::kLeaseLost || outcome.cause == Cause::kHostLate) return true;
+  if (!alarms(outcome.cause)) return false;
+  const std::uint32_t expected = expected_[outcome.channel % kChannels][outcome.segment % kMaxSegments];
+  return outcome.cause != Cause::kReflex || (expected >> outcome.condition & 1u) == 0;
 }
 
 void Cycle::keep(Taken kind, int channel, const Stored& payload) noexcept {

@@ -24,7 +24,8 @@ struct Request {
 class Cycle {
  public:
   /// The kernel is configured.
-  Cycle(Exchange& exchange, Flight& flight, Kernel& kernel, double lease_s) noexcept;
+  /// @param most_late this many late ticks in a row end all motion; 0: they are only counted
+  Cycle(Exchange& exchange, Flight& flight, Kernel& kernel, double lease_s, std::uint32_t most_late = 0) noexcept;
 
   /// Other thread: hands a request over; false while the last one is not answered.
   [[nodiscard]] bool offer(Request& request) noexcept;
@@ -42,6 +43,9 @@ class Cycle {
   [[nodiscard]] bool readings_wait() const noexcept PODHAND_NONBLOCKING;
   /// One tick on the newest readings; everything is published before the set-points. Real-time.
   void tick(const Health& health) noexcept PODHAND_NONBLOCKING;
+  /// Judges the tick that was made: one that woke or computed late is the host's own fault; one that waited for its
+  /// plant is not, since nothing moves meanwhile. Real-time.
+  void keep_time(Lateness lateness, double now_s) noexcept PODHAND_NONBLOCKING;
   /// Cancels everything. Real-time.
   void stop(Cause cause) noexcept PODHAND_NONBLOCKING;
   void note(EventKind kind, double value, double now_s) noexcept PODHAND_NONBLOCKING;
@@ -60,6 +64,7 @@ class Cycle {
   void keep(Taken kind, int channel, const Stored& payload) noexcept PODHAND_NONBLOCKING;
   void keep_state() noexcept PODHAND_NONBLOCKING;
   void publish_outcomes() noexcept PODHAND_NONBLOCKING;
+  [[nodiscard]] bool is_fault(const Outcome& outcome) const noexcept PODHAND_NONBLOCKING;
   void fault(FaultKind kind, std::uint32_t code) noexcept PODHAND_NONBLOCKING;
 
   Exchange* exchange_;
@@ -78,7 +83,9 @@ class Cycle {
   std::uint64_t owner_{}, beats_{};
   double silence_s_{};
   std::uint64_t readings_seen_{};
-  std::uint32_t tags_[kChannels][kMaxSegments]{};  ///< of the chains taken last
+  std::uint32_t tags_[kChannels][kMaxSegments]{};      ///< of the chains taken last
+  std::uint32_t expected_[kChannels][kMaxSegments]{};  ///< bit i: reflex i is part of the plan; of the same
+  std::uint32_t most_late_, late_in_a_row_{};
   std::uint64_t leases_lost_{};
 };
 

@@ -73,6 +73,7 @@ enum class EventKind : std::uint32_t {
   kPlantBack = 6,      ///< value: how long it was silent [s]
   kStopAsked = 7,      ///< value: signal
   kCycleStalled = 8,   ///< value: how long the cycle stood, as the watchdog saw it [s]
+  kLateTrip = 9,       ///< value: late ticks in a row; motion was cancelled
 };
 
 struct Event {

@@ -76,26 +76,18 @@ bool PayloadRing::get(const Stored& stored, std::vector<unsigned char>& data) co
 
 BlockKind Flight::kind() noexcept { return {kFlightMagic, kVersion, sizeof(Flight), exchange_hash()}; }
 
-bool is_fault(Cause cause) noexcept {
-  switch (cause) {
-    case Cause::kReflex:
-    case Cause::kForceLimit:
-    case Cause::kSensorInvalid:
-    case Cause::kAxisInvalid:
-    case Cause::kJointLimit:
-    case Cause::kSingular:
-    case Cause::kEmergencyStop:
-    case Cause::kFollowingError:
-    case Cause::kLeaseLost:
+bool is_fault(const Event& event) noexcept {
+  switch (event.kind) {
+    case EventKind::kLeaseLost:
+    case EventKind::kClientGone:
+    case EventKind::kPlantSilent:
+    case EventKind::kLateTrip:
       return true;
+    case EventKind::kCycleStalled:
+      return event.moving != 0;
     default:
       return false;
   }
-}
-
-bool is_fault(EventKind kind) noexcept {
-  return kind == EventKind::kLeaseLost || kind == EventKind::kClientGone || kind == EventKind::kPlantSilent ||
-         kind == EventKind::kCycleStalled;
 }
 
 namespace {
@@ -120,6 +112,8 @@ const char* words_of(Cause cause) noexcept {
       return "following error";
     case Cause::kLeaseLost:
       return "lease lost in motion";
+    case Cause::kHostLate:
+      return "podhand-rt late in motion";
     default:
       return "stopped";
   }
@@ -135,6 +129,8 @@ const char* words_of(EventKind kind) noexcept {
       return "the plant fell silent";
     case EventKind::kCycleStalled:
       return "the cycle stood still";
+    case EventKind::kLateTrip:
+      return "ticks came late, one after the other";
     default:
       return "event";
   }

@@ -45,7 +45,14 @@ struct StateRecord {
   KernelState state{};
 };
 
-enum class Taken : std::uint32_t { kSubmit = 0, kCancel = 1, kSetPayload = 2, kResetFault = 3, kLoseLease = 4 };
+enum class Taken : std::uint32_t {
+  kSubmit = 0,
+  kCancel = 1,
+  kSetPayload = 2,
+  kResetFault = 3,
+  kLoseLease = 4,
+  kLateTrip = 5
+};
 
 /// A command that took effect, or what podhand-rt did on its own.
 struct TakenCommand {
@@ -86,9 +93,8 @@ struct Flight {
   Journal<TickRecord, kFlightTicks> ticks{};
 };
 
-/// Ends after which a person will ask what happened.
-[[nodiscard]] bool is_fault(Cause cause) noexcept PODHAND_NONBLOCKING;
-[[nodiscard]] bool is_fault(EventKind kind) noexcept PODHAND_NONBLOCKING;
+/// Events after which a person will ask what happened.
+[[nodiscard]] bool is_fault(const Event& event) noexcept PODHAND_NONBLOCKING;
 /// `force limit after 123 ticks`. Not real-time.
 [[nodiscard]] std::string in_words(const Fault& fault);
 /// The name of a flight recorder's block beside that of an exchange.

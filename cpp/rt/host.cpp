@@ -1,6 +1,7 @@
 #include <rt/flight_file.hpp>
 #include <rt/host.hpp>
 #include <rt/log.hpp>
+#include <rt/stall.hpp>
 
 #include <algorithm>
 #include <chrono>
@@ -60,6 +61,8 @@ const char* words_of(EventKind kind) noexcept {
       return "asked to stop (%.0f): bringing everything to rest";
     case EventKind::kCycleStalled:
       return "the cycle stood still for %.3f s";
+    case EventKind::kLateTrip:
+      return "%.0f ticks in a row came late: all motion is cancelled";
   }
   return "event of an unknown kind (%g)";
 }
@@ -80,7 +83,7 @@ Host::Host(Exchange& exchange, Flight& flight, const KernelConfig& config, const
       tick_s_(config.tick_s),
       period_ns_(static_cast<std::uint64_t>(std::llround(1e9 * config.tick_s))),
       config_(config),
-      cycle_(exchange, flight, configured(kernel_, config), options.lease_s),
+      cycle_(exchange, flight, configured(kernel_, config), options.lease_s, options.most_late),
       told_(exchange.events) {
   flight.config = config;
   if (options.end_with_pid != 0) parent_ = std::make_unique<ProcessWatch>(options.end_with_pid);
@@ -203,7 +206,9 @@ void Host::publish() {
   times_.scheduled = options_.paced;
   began_ns_ = begin;
   // The first tick waited for its plant to come: that says nothing about the host.
-  if (cycle_.ticks() > 1) account(exchange_.statistics, health_, times_, period_ns_, now);
+  if (cycle_.ticks() > 1) {
+    cycle_.keep_time(account(exchange_.statistics, health_, times_, period_ns_, now), seconds(begin));
+  }
   times_ = {};
   ring(exchange_.bells.plant);
   ring(exchange_.bells.clients);
@@ -326,20 +331,20 @@ void Host::tell_events() {
 
 // ---- the watchdog -----------------------------------------------------------------------------------------------
 
+/// Tells of a cycle that stands while it stands, and, once it goes on, for how long it stood. Above the cycle in
+/// priority: a cycle that never ends its work would keep it away otherwise.
 void Host::watchdog() {
-  std::uint64_t beat = 0;
-  std::uint64_t since = monotonic_ns();
+  Wanted above{};
+  above.priority = options_.wanted.priority == 0 ? 0 : options_.wanted.priority + 1;
+  for (const Finding& finding : settle_thread(above)) say("watchdog, %s", in_words(finding).c_str());
+  Stall stall(kStallNs);
   while (!ended_.load(std::memory_order_acquire)) {
     std::this_thread::sleep_for(std::chrono::milliseconds(5));
-    const std::uint64_t now = monotonic_ns();
-    const std::uint64_t seen = exchange_.beat.load(std::memory_order_relaxed);
-    if (seen == beat) continue;
-    if (beat != 0 && now - since > kStallNs) {
-      std::uint64_t longest = stalled_ns_.load(std::memory_order_relaxed);
-      if (now - since > longest) stalled_ns_.store(now - since, std::memory_order_relaxed);
+    const Stall::Found found = stall.look(exchange_.beat.load(std::memory_order_relaxed), monotonic_ns());
+    if (found.stands_ns != 0) say("the cycle has stood still for %.3f s, and stands", seconds(found.stands_ns));
+    if (found.stood_ns > stalled_ns_.load(std::memory_order_relaxed)) {
+      stalled_ns_.store(found.stood_ns, std::memory_order_relaxed);
     }
-    beat = seen;
-    since = now;
   }
 }
 

@@ -16,7 +16,8 @@ struct HostOptions {
   bool production{false};  ///< refuse to start when a real-time setting is not what it should be
   int end_with_pid{0};     ///< end when this process ends; 0: on a signal only
   double lease_s{kLeaseS};
-  std::string flight_dir{};  ///< where recordings of faults go; empty: none are written
+  std::uint32_t most_late{0};  ///< late ticks in a row that end all motion; 0: they are only counted
+  std::string flight_dir{};    ///< where recordings of faults go; empty: none are written
 };
 
 class Host {

@@ -21,7 +21,8 @@ namespace {
 
 constexpr const char* kUsage =
     "usage: podhand-rt --name /NAME [--pace real|plant] [--profile commissioning|production] [--priority 0..98]\n"
-    "                  [--cpu N] [--lease-ms 20..10000] [--end-with PID] [--flight-dir DIR] < CONFIGURATION\n"
+    "                  [--cpu N] [--lease-ms 20..10000] [--late-ticks 0..1000] [--end-with PID] [--flight-dir DIR]\n"
+    "                  < CONFIGURATION\n"
     "       podhand-rt --version\n"
     "Runs the kernel at its period and shares it as POSIX shared memory NAME. The configuration is a binary block "
     "from\n"
@@ -31,6 +32,8 @@ struct Arguments {
   std::string name{};
   HostOptions options{};
 };
+
+constexpr std::uint32_t kProductionMostLate = 3;
 
 double number(const char* flag, const char* text, double low, double high) {
   char* end = nullptr;
@@ -52,6 +55,7 @@ bool choice(const char* flag, const std::string& text, const char* yes, const ch
 
 Arguments parse(int argc, char** argv) {
   Arguments out;
+  bool late_said = false;
   for (int i = 1; i < argc; i += 2) {
     const std::string flag = argv[i];
     if (i + 1 >= argc) throw ExchangeError(flag + " needs a value");
@@ -68,7 +72,10 @@ Arguments parse(int argc, char** argv) {
       out.options.wanted.cpu = static_cast<int>(number("--cpu", value, 0, 1023));
     else if (flag == "--lease-ms")
       out.options.lease_s = 1e-3 * number("--lease-ms", value, 20, 10000);
-    else if (flag == "--end-with")
+    else if (flag == "--late-ticks") {
+      out.options.most_late = static_cast<std::uint32_t>(number("--late-ticks", value, 0, 1000));
+      late_said = true;
+    } else if (flag == "--end-with")
       out.options.end_with_pid = static_cast<int>(number("--end-with", value, 1, 4194304));
     else if (flag == "--flight-dir")
       out.options.flight_dir = value;
@@ -76,6 +83,10 @@ Arguments parse(int argc, char** argv) {
       throw ExchangeError("unknown option " + flag);
   }
   if (out.name.empty()) throw ExchangeError("--name is missing");
+  if (out.options.production && !late_said) out.options.most_late = kProductionMostLate;
+  if (out.options.production && out.options.most_late == 0) {
+    throw ExchangeError("--late-ticks must be 1 or more in production: 0 would only count them");
+  }
   return out;
 }
 

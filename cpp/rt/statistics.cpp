@@ -11,15 +11,12 @@ Worst lasting(const Worst& now, std::uint64_t ns) noexcept {
   return out;
 }
 
-void count_late(Health& health, const TickTimes& times) noexcept {
-  ++health.late_ticks;
+Lateness judged(const TickTimes& times, std::uint64_t nominal_ns) noexcept {
+  const std::uint64_t delay_ns = times.wake_ns + times.wait_ns + times.compute_ns;
+  if (!times.scheduled || 2 * delay_ns <= nominal_ns) return Lateness::kInTime;
   const std::uint64_t most = std::max({times.wake_ns, times.wait_ns, times.compute_ns});
-  if (most == times.wake_ns)
-    ++health.late_woke;
-  else if (most == times.wait_ns)
-    ++health.late_waited;
-  else
-    ++health.late_computed;
+  if (most == times.wake_ns) return Lateness::kWoke;
+  return most == times.wait_ns ? Lateness::kWaited : Lateness::kComputed;
 }
 
 }  // namespace
@@ -34,15 +31,19 @@ void Histogram::add(const Worst& now) noexcept {
   worst_.write(now);
 }
 
-void account(Statistics& statistics, Health& health, const TickTimes& times, std::uint64_t nominal_ns,
-             const Worst& now) noexcept {
+Lateness account(Statistics& statistics, Health& health, const TickTimes& times, std::uint64_t nominal_ns,
+                 const Worst& now) noexcept {
   if (times.scheduled) statistics.wake.add(lasting(now, times.wake_ns));
   statistics.wait.add(lasting(now, times.wait_ns));
   statistics.compute.add(lasting(now, times.compute_ns));
   if (times.period_ns != 0) statistics.period.add(lasting(now, times.period_ns));
   health.busy_s += 1e-9 * static_cast<double>(times.compute_ns);
-  const std::uint64_t delay_ns = times.wake_ns + times.wait_ns + times.compute_ns;
-  if (times.scheduled && 2 * delay_ns > nominal_ns) count_late(health, times);
+  const Lateness lateness = judged(times, nominal_ns);
+  if (lateness != Lateness::kInTime) ++health.late_ticks;
+  if (lateness == Lateness::kWoke) ++health.late_woke;
+  if (lateness == Lateness::kWaited) ++health.late_waited;
+  if (lateness == Lateness::kComputed) ++health.late_computed;
+  return lateness;
 }
 
 }  // namespace podhand::rt

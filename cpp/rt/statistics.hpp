@@ -101,8 +101,11 @@ struct TickTimes {
   bool scheduled{};           ///< it had a time to begin at; without one nothing is late
 };
 
-/// Counts one tick. Real-time. `now.ns` is not used.
-void account(Statistics& statistics, Health& health, const TickTimes& times, std::uint64_t nominal_ns,
-             const Worst& now) noexcept PODHAND_NONBLOCKING;
+/// Why a tick was late: the largest part of its delay.
+enum class Lateness : std::uint8_t { kInTime, kWoke, kWaited, kComputed };
+
+/// Counts one tick and judges it. Real-time. `now.ns` is not used.
+Lateness account(Statistics& statistics, Health& health, const TickTimes& times, std::uint64_t nominal_ns,
+                 const Worst& now) noexcept PODHAND_NONBLOCKING;
 
 }  // namespace podhand::rt

@@ -12,23 +12,6 @@ namespace {
 
 constexpr double kTimeSlackS = 1e-9;
 
-/// Ends in which the other channel must stop as well.
-bool alarms(Cause cause) noexcept {
-  switch (cause) {
-    case Cause::kReflex:
-    case Cause::kForceLimit:
-    case Cause::kSensorInvalid:
-    case Cause::kAxisInvalid:
-    case Cause::kJointLimit:
-    case Cause::kSingular:
-    case Cause::kEmergencyStop:
-    case Cause::kFollowingError:
-      return true;
-    default:
-      return false;
-  }
-}
-
 }  // namespace
 
 // ---- outcomes ---------------------------------------------------------------------------------------------------
@@ -337,7 +320,8 @@ void Channel::end(const Ending& ending, const Tick& tick, OutcomeQueue& outcomes
                    ? ending.reflex->retreat_m
                    : 0.0;
   const bool gentle = ending.cause == Cause::kTimeout || ending.cause == Cause::kCancelled ||
-                      ending.cause == Cause::kLeaseLost || (normal && (segment.on_end != OnEnd::kHold || last));
+                      ending.cause == Cause::kLeaseLost || ending.cause == Cause::kHostLate ||
+                      (normal && (segment.on_end != OnEnd::kHold || last));
   begin_stop(tick, !gentle);
 }
 

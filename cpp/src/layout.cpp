@@ -52,8 +52,9 @@ std::uint64_t layout_hash() noexcept {
   h.add(AT(Limits, force_n), AT(Limits, force_norm_n), AT(Limits, torque_norm_n_m), AT(Limits, speed_m_s),
         AT(Limits, acceleration_m_s2), AT(Limits, jerk_m_s3), AT(Limits, angular_speed_rad_s),
         AT(Limits, contact_stiffness_n_m), AT(Limits, axis_force), AT(Limits, damping_n_s_m), sizeof(Limits));
-  h.add(AT(Reflex, condition), AT(Reflex, reaction), AT(Reflex, retreat_m), sizeof(Reflex), AT(DigitalAction, at_s),
-        AT(DigitalAction, bit), AT(DigitalAction, value), AT(DigitalAction, used), sizeof(DigitalAction));
+  h.add(AT(Reflex, condition), AT(Reflex, reaction), AT(Reflex, expected), AT(Reflex, retreat_m), sizeof(Reflex),
+        AT(DigitalAction, at_s), AT(DigitalAction, bit), AT(DigitalAction, value), AT(DigitalAction, used),
+        sizeof(DigitalAction));
   h.add(AT(Segment, reference), AT(Segment, law), AT(Segment, X_base_frame), AT(Segment, limits), AT(Segment, until),
         AT(Segment, require), AT(Segment, reflex), AT(Segment, digital), AT(Segment, timeout_s), AT(Segment, frame),
         AT(Segment, on_end), AT(Segment, tare), AT(Segment, continue_other), AT(Segment, payload), AT(Segment, tag),

@@ -335,6 +335,7 @@ void judge_endings(Judge& judge, const Segment& segment) noexcept {
   for (const Reflex& reflex : segment.reflex) {
     judge_condition(judge, reflex.condition);
     judge.within("reflex: unknown reaction", static_cast<double>(reflex.reaction), 0, 1);
+    judge.within("reflex: expected must be 0 or 1", static_cast<double>(reflex.expected), 0, 1);
     if (reflex.condition.node_count > 0 && reflex.reaction == Reaction::kStopAndRetreat) {
       judge.positive("reflex: retreat_m must be > 0 and at most 5 mm", reflex.retreat_m, kMaxRetreatM);
     }

@@ -20,9 +20,9 @@ struct Cell {
   std::unique_ptr<Cycle> cycle;
   double now_s = 100.0;
 
-  Cell() {
+  explicit Cell(std::uint32_t most_late = 0) {
     CHECK(kernel.configure(station()).ok());
-    cycle = std::make_unique<Cycle>(*exchange, *flight, kernel, kLeaseS);
+    cycle = std::make_unique<Cycle>(*exchange, *flight, kernel, kLeaseS, most_late);
     tick();
   }
 
@@ -163,6 +163,77 @@ void a_client_that_goes_leaves_nothing_in_motion() {
   }
 }
 
+void late_ticks_in_a_row_end_motion_where_that_is_asked_for() {
+  for (const std::uint32_t most_late : {0u, 3u}) {
+    Cell cell(most_late);
+    cell.take_lease(kAnn);
+    const auto move = band_move();
+    const auto late = [&](Lateness lateness) {
+      cell.cycle->keep_time(lateness, cell.now_s);
+      cell.tick();
+    };
+    for (int i = 0; i < 10; ++i) late(Lateness::kWoke);  // nothing moves
+    CHECK(cell.request(CommandKind::kSubmit, kAnn, 1, move.get()).answer == Answer::kAccepted);
+    late(Lateness::kInTime);
+    for (int i = 0; i < 30; ++i) late(Lateness::kWaited);  // the plant's own
+    for (int i = 0; i < 30; ++i) late(i % 3 == 2 ? Lateness::kInTime : Lateness::kWoke);
+    CHECK(cell.cycle->moving() == 2 && cell.exchange->outcomes.count() == 0);
+    const std::uint64_t ticks = cell.cycle->ticks();
+    for (const Lateness lateness : {Lateness::kWoke, Lateness::kComputed, Lateness::kWoke}) late(lateness);
+    if (most_late == 0) {
+      CHECK(cell.exchange->events.count() == 1 && cell.flight->faults.count() == 0);
+      continue;
+    }
+    const Event trip = event(cell, 1);
+    CHECK(trip.kind == EventKind::kLateTrip && trip.value == 3.0 && trip.moving == 2 && trip.ticks == ticks + 2);
+    for (int i = 0; i < 500 && cell.cycle->moving() != 0; ++i) cell.tick();
+    CHECK(only_outcome(cell).cause == Cause::kHostLate);
+    CHECK(cell.flight->faults.count() == 2);  // the event, and its outcome
+    TakenCommand taken;
+    CHECK(cell.flight->commands.read(1, taken) && taken.kind == Taken::kLateTrip && taken.ticks == trip.ticks);
+    CHECK(cell.exchange->lease.owner == kAnn);
+  }
+}
+
+/// Stops after 50 ms by its second reflex.
+Outcome reflexed(Cell& cell, bool expected) {
+  auto move = band_move();
+  for (int i = 0; i < 2; ++i) {
+    Condition& condition = move->reflex[i].condition;
+    condition.node_count = 1;
+    condition.nodes[0].op = Op::kGreater;
+    condition.nodes[0].signal = Signal::kTime;
+    condition.nodes[0].value = i == 1 ? 0.05 : 50.0;
+  }
+  move->reflex[1].expected = expected;
+  cell.take_lease(kAnn);
+  CHECK(cell.request(CommandKind::kSubmit, kAnn, 1, move.get()).answer == Answer::kAccepted);
+  for (int i = 0; i < 500 && cell.cycle->moving() != 0; ++i) cell.tick();
+  return only_outcome(cell);
+}
+
+void a_reflex_that_is_part_of_the_plan_is_no_fault() {
+  for (const bool expected : {false, true}) {
+    Cell cell;
+    const Outcome outcome = reflexed(cell, expected);
+    CHECK(outcome.cause == Cause::kReflex && outcome.condition == 1);
+    CHECK(cell.flight->faults.count() == (expected ? 0u : 1u));
+    CHECK(cell.flight->outcomes.count() == 1);
+  }
+}
+
+/// While nothing moves a cycle may stand: it costs nobody anything.
+void a_cycle_that_stood_is_a_fault_in_motion_only() {
+  Cell cell;
+  cell.cycle->note(EventKind::kCycleStalled, 0.1, cell.now_s);
+  CHECK(cell.flight->faults.count() == 0 && event(cell, 0).kind == EventKind::kCycleStalled);
+  cell.take_lease(kAnn);
+  const auto move = band_move();
+  CHECK(cell.request(CommandKind::kSubmit, kAnn, 1, move.get()).answer == Answer::kAccepted);
+  cell.cycle->note(EventKind::kCycleStalled, 0.1, cell.now_s);
+  CHECK(cell.flight->faults.count() == 1);
+}
+
 void every_tick_is_published_whole() {
   Cell cell;
   for (int i = 0; i < 50; ++i) cell.tick();
@@ -181,5 +252,8 @@ int main() {
   a_silent_client_loses_its_lease_and_its_motion();
   a_host_that_oversleeps_does_not_hold_it_against_its_client();
   a_client_that_goes_leaves_nothing_in_motion();
+  late_ticks_in_a_row_end_motion_where_that_is_asked_for();
+  a_reflex_that_is_part_of_the_plan_is_no_fault();
+  a_cycle_that_stood_is_a_fault_in_motion_only();
   every_tick_is_published_whole();
 }

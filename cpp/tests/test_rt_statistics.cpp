@@ -1,6 +1,7 @@
 /// What is counted, without time: durations are made up here.
 #include "check.hpp"
 
+#include <rt/stall.hpp>
 #include <rt/statistics.hpp>
 
 #include <algorithm>
@@ -59,7 +60,10 @@ void a_histogram_counts_like_a_sorted_list() {
 Health after(std::uint64_t wake_ns, std::uint64_t wait_ns, std::uint64_t compute_ns, bool scheduled = true) {
   const auto statistics = std::make_unique<Statistics>();
   Health health{};
-  account(*statistics, health, {wake_ns, wait_ns, compute_ns, kMs, scheduled}, kMs, {});
+  const Lateness judged = account(*statistics, health, {wake_ns, wait_ns, compute_ns, kMs, scheduled}, kMs, {});
+  CHECK((judged == Lateness::kWoke) == (health.late_woke == 1));
+  CHECK((judged == Lateness::kWaited) == (health.late_waited == 1));
+  CHECK((judged == Lateness::kComputed) == (health.late_computed == 1));
   CHECK(health.late_ticks == health.late_woke + health.late_waited + health.late_computed);
   return health;
 }
@@ -73,6 +77,35 @@ void a_late_tick_has_one_reason() {
   CHECK(after(0, 5 * kMs, 0, false).late_ticks == 0);       // nothing was due
 }
 
+/// Looks every 5 ms; told of what stands for longer than 50 ms.
+void a_count_that_stands_is_told_once_and_timed() {
+  Stall stall(50 * kMs);
+  std::uint64_t now = kMs, told = 0, stood = 0;
+  const auto look = [&](std::uint64_t count, std::uint64_t after_ns = 5 * kMs) {
+    const Stall::Found found = stall.look(count, now += after_ns);
+    if (found.stands_ns != 0) ++told;
+    if (found.stood_ns != 0) stood = found.stood_ns;
+    return found;
+  };
+  for (int i = 0; i < 100; ++i) (void)look(0);  // not begun
+  for (std::uint64_t i = 1; i < 100; ++i) (void)look(i);
+  for (int i = 0; i < 10; ++i) (void)look(99);  // 50 ms exactly
+  CHECK(told == 0);
+  CHECK(look(99).stands_ns == 55 * kMs);
+  for (int i = 0; i < 9; ++i) (void)look(99);
+  CHECK(told == 1 && stood == 0);
+  CHECK(look(100).stood_ns == 100 * kMs);
+  (void)look(101);
+  stood = 0;
+  (void)look(102, 400 * kMs);  // who looks late has seen nothing stand
+  (void)look(102);
+  (void)look(103);
+  CHECK(told == 1 && stood == 0);
+  for (int i = 0; i < 20; ++i) (void)look(103);
+  (void)look(104);
+  CHECK(told == 2 && stood == 100 * kMs);
+}
+
 void what_ran_is_kept_with_the_worst() {
   const auto statistics = std::make_unique<Statistics>();
   Health health{};
@@ -81,8 +114,8 @@ void what_ran_is_kept_with_the_worst() {
   running.segment[0] = 2;
   running.tag[0] = 99;
   const auto tick = [&](std::uint64_t number, std::uint64_t compute_ns, const Running& what) {
-    account(*statistics, health, {1000 * number, 0, compute_ns, number == 1 ? 0 : kMs, true}, kMs,
-            {0, number, number - 1, 12.5, what});
+    (void)account(*statistics, health, {1000 * number, 0, compute_ns, number == 1 ? 0 : kMs, true}, kMs,
+                  {0, number, number - 1, 12.5, what});
   };
   tick(1, 1500, {});
   tick(2, 90'000, running);
@@ -127,6 +160,7 @@ int main() {
   buckets_tile_all_durations();
   a_histogram_counts_like_a_sorted_list();
   a_late_tick_has_one_reason();
+  a_count_that_stands_is_told_once_and_timed();
   what_ran_is_kept_with_the_worst();
   a_reader_beside_the_writer_sees_no_torn_worst();
 }

@@ -126,6 +126,10 @@ def await_outcome(watch: Any) -> Any:
     return found[0]
 
 
+def ended(process: subprocess.Popen[str]) -> bool:
+    return process.poll() is not None
+
+
 def stands(watch: Any, ticks: int = 100) -> None:
     """Nothing moves while ticks go on."""
     watch.refresh()
@@ -288,6 +292,27 @@ def test_a_podhand_rt_that_dies_under_its_own_host_is_one_clear_error() -> None:
             host.run(host.session.run([segment(timeout_s=1.0)]))
     assert plant.tick == 200
     np.testing.assert_array_equal(plant.q, stood)
+
+
+@row("podhand-rt itself late (`--late-ticks`; production: 3 in a row)")
+def test_a_host_that_is_late_by_its_own_fault_ends_all_motion(tmp_path: Path) -> None:
+    """One late tick is enough here: this machine may well be late before it is made to be."""
+    with RealtimeProcess(kernel_config(STATION), priority=0, lease_s=LEASE_S, most_late=1) as rt:
+        watch = _kernel.Client(rt.name)
+        with part("plant", rt.name), part("client", rt.name) as client:
+            await_that(lambda: watch.refresh() and bool(watch.owner_pid))
+            await_that(
+                lambda: (watch.refresh() and bool(watch.cell["state"]["chain"][0])) or watch.cell["ticks"] > 2000
+            )
+            rt.process.send_signal(signal.SIGSTOP)
+            await_that(lambda: stopped(rt.pid))
+            time.sleep(0.05)
+            rt.process.send_signal(signal.SIGCONT)
+            assert "forward: stopped because podhand-rt could not keep its time" in lines_of(client)[0]
+            assert Cause(int(await_outcome(watch)["cause"])) is Cause.HOST_LATE
+            await_event(watch, EventKind.LATE_TRIP)
+            stands(watch)
+        assert replay(save_flight(rt.name, tmp_path / "flight.mcap").path).identical
 
 
 @row("podhand-rt's starter ends")

@@ -4,13 +4,17 @@ import json
 import signal
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from typer.testing import CliRunner
 
+from podhand.app.choices import HostKind
 from podhand.app.cli import app
+from podhand.app.episode import EpisodeJob
+from podhand.app.hosts import open_host
 from podhand.controllers.conditions import ft
 from podhand.controllers.flight import drop_flight, flights, save_flight
 from podhand.controllers.lockstep import LockstepHost
@@ -198,6 +202,37 @@ def test_a_lost_lease_is_a_fault_and_closing_writes_it_at_once(tmp_path: Path) -
     recording = read_recording(path)
     assert "lose_lease" in [command.name for command in recording.commands]
     assert replay(path).identical
+
+
+def test_a_reflex_that_the_motion_expects_is_no_fault(tmp_path: Path) -> None:
+    """The first contact is part of the plan, the second is not: one file, about the second."""
+    plant = FakePlant(contact=wall(0.80, 1000.0))
+    with open_host(
+        HostKind.REALTIME, plant, STATION, pace=Pace.PLANT, recording=tmp_path / "recording.mcap", flight_dir=tmp_path
+    ) as host:
+        assert isinstance(host, RealtimeHost)
+        touch = moving(0.05, 20.0, reflexes={"hard contact": Reflex(condition=ft.force.norm > 8.0)})
+
+        async def course() -> list[Outcome]:
+            planned = await host.session.run([touch], expects=("hard contact",))
+            await host.session.run([moving(-0.02, 0.5)])
+            return [planned, await host.session.run([touch])]
+
+        outcomes = host.run(course())
+        faults = next(facts.faults for facts in flights() if facts.name == host.name)
+    assert [outcome.cause for outcome in outcomes] == [Cause.REFLEX, Cause.REFLEX]
+    words = [fault for fault in faults if fault.startswith("reflex")]
+    assert len(words) == 1
+    assert int(words[0].split()[-2]) >= outcomes[1].end_tick
+    (path,) = (path for path in kept(tmp_path) if about("reflex", path))
+    assert replay(path).identical
+    assert replay(tmp_path / "recording.mcap").identical
+
+
+def test_an_episode_keeps_its_faults_beside_its_recording(tmp_path: Path) -> None:
+    job = EpisodeJob(station="sim-stow", items=None, seed=4, index=0)
+    assert job.flight_dir is None
+    assert replace(job, recording=tmp_path / "stow-001" / "recording.mcap").flight_dir == tmp_path / "stow-001"
 
 
 def test_what_cannot_be_written_is_said_and_nothing_stops(tmp_path: Path) -> None:

@@ -135,7 +135,8 @@ enum class Reaction : std::uint8_t { kStop = 0, kStopAndRetreat = 1 };
 struct Reflex {
   Condition condition{};
   Reaction reaction{};
-  std::uint8_t reserved[7]{};
+  std::uint8_t expected{};  ///< 1: part of the plan; it stops all the same, but nobody will ask what happened
+  std::uint8_t reserved[6]{};
   double retreat_m{};  ///< kStopAndRetreat: at most 5 mm, against the contact force
 };
 
@@ -185,7 +186,25 @@ enum class Cause : std::uint32_t {
   kOtherChannel = 13,    ///< the other channel reflexed or faulted
   kFollowingError = 14,  ///< set-point and measurement apart; value is the axis
   kLeaseLost = 15,       ///< the client fell silent; its motion was cancelled
+  kHostLate = 16,        ///< podhand-rt could not keep its time; the motion was cancelled
 };
+
+/// Ends by reflex, limit or fault: the other channel must stop as well.
+[[nodiscard]] constexpr bool alarms(Cause cause) noexcept {
+  switch (cause) {
+    case Cause::kReflex:
+    case Cause::kForceLimit:
+    case Cause::kSensorInvalid:
+    case Cause::kAxisInvalid:
+    case Cause::kJointLimit:
+    case Cause::kSingular:
+    case Cause::kEmergencyStop:
+    case Cause::kFollowingError:
+      return true;
+    default:
+      return false;
+  }
+}
 
 /// Why the F/T signal is not plausible.
 enum class FtFault : std::uint32_t { kNone = 0, kNotFinite = 1, kStale = 2, kFrozen = 3, kSaturated = 4, kStatus = 5 };
