@@ -145,7 +145,7 @@ class Outcome:
             case Cause.CANCELLED:
                 return "cancelled"
             case Cause.LEASE_LOST:
-                return "stopped because its client fell silent and lost the lease"
+                return "stopped because its client lost the lease (silent, or taken over)"
             case Cause.HOST_LATE:
                 return "stopped because podhand-rt could not keep its time"
             case Cause.EMERGENCY_STOP:

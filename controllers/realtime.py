@@ -13,7 +13,7 @@ import sysconfig
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from enum import IntEnum, StrEnum
 from itertools import count as numbers
 from pathlib import Path
@@ -33,7 +33,7 @@ from podhand.core.errors import DeviceError, StateError
 from podhand.core.ports import Plant
 from podhand.core.station import Station
 
-__all__ = ["EventKind", "Pace", "RealtimeHost", "RealtimeProcess", "audit_machine", "serve_plant"]
+__all__ = ["Arming", "EventKind", "Pace", "RealtimeHost", "RealtimeProcess", "audit_machine", "serve_plant"]
 
 _BEAT_S = 0.05
 _TURN_S = 0.05
@@ -65,12 +65,24 @@ class EventKind(IntEnum):
     STOP_ASKED = 7
     CYCLE_STALLED = 8
     LATE_TRIP = 9
+    ARMING = 10
+    TAKEN_OVER = 11
+
+
+class Arming(IntEnum):
+    """Whether the cell may be moved; the numbers are those of ``arming.hpp``, and in ``cell["arming"]``."""
+
+    DISARMED = 0
+    ARMED = 1
+    FAULT_LATCHED = 2
+    FAULT_ACKNOWLEDGED = 3
 
 
 _CANCELLING = {
     EventKind.LEASE_RELEASED: "lose_lease",
     EventKind.LEASE_LOST: "lose_lease",
     EventKind.CLIENT_GONE: "lose_lease",
+    EventKind.TAKEN_OVER: "lose_lease",
     EventKind.LATE_TRIP: "late_trip",
 }
 """What a recording says of events that cancel motion."""
@@ -203,7 +215,10 @@ class _RemoteKernel:
         self._command(lambda: self.client.set_payload(index, payload))
 
     def reset_fault(self) -> None:
+        """Acknowledge, reset, arm: who resets a fault by program means to go on."""
+        self._command(self.client.acknowledge)
         self._command(self.client.reset_fault)
+        self._command(self.client.arm)
 
     def take_outcome(self) -> NDArray[np.void] | None:
         record: NDArray[np.void] | None = self.client.take_outcome()
@@ -230,6 +245,12 @@ class _RemoteKernel:
                 self._recorder.place = int(event["ticks"])
                 self._recorder.command(what, channel=-1)
 
+    def arm(self) -> None:
+        self._command(self.client.arm)
+
+    def disarm(self) -> None:
+        self._command(self.client.disarm)
+
     def _command(self, send: Callable[[], int]) -> None:
         with translated():
             self.note_events()
@@ -243,12 +264,24 @@ class _RemoteKernel:
             self._recorder.place = place
 
     def _own(self) -> None:
-        """Take the lease when nobody has it: also again, after a silence in which it was lost."""
-        if self.client.holds_lease or self.client.take_lease():
+        """Take the lease and arm when nobody has it: also again, after a silence in which it was lost."""
+        if self.client.holds_lease:
+            return
+        if self.client.take_lease():
+            self._arm_with_new_lease()
             return
         raise StateError(
             f"process {self.client.owner_pid} commands this cell: this client may only look until it lets go"
         )
+
+    def take_over(self) -> None:
+        self.client.take_over()
+        self._arm_with_new_lease()
+
+    def _arm_with_new_lease(self) -> None:
+        """A fault that is latched says so itself, with the next command."""
+        with suppress(_kernel.KernelRefusal):
+            self.client.arm()
 
 
 @contextmanager
@@ -289,6 +322,9 @@ class RealtimeHost(Host):
         process: closed with this host.
         clock: advanced with the ticks; one is made when None.
         recorder: gets every command, tick and outcome; the caller closes it.
+        take_over: take the lease from a client that has it; his motion is brought to rest. For a person who knows why.
+
+    Its first command takes the lease and arms the cell.
 
     Raises:
         DeviceError: there is no podhand-rt of that name, or one of another build.
@@ -304,6 +340,7 @@ class RealtimeHost(Host):
         process: RealtimeProcess | None = None,
         clock: VirtualClock | None = None,
         recorder: Recorder | None = None,
+        take_over: bool = False,
     ) -> None:
         check_layout()
         self.name = name
@@ -313,7 +350,7 @@ class RealtimeHost(Host):
             self.client = _kernel.Client(name)
             self._side = _kernel.PlantSide(name) if plant else None
         self._remote = _RemoteKernel(self.client, recorder)
-        if self.client.owner_pid:
+        if self.client.owner_pid and not take_over:
             raise StateError(f"process {self.client.owner_pid} commands {name}: a second client may only look")
         if recorder and not plant:
             raise StateError("a recording begins with the first tick: only a host that brings the plant can keep one")
@@ -325,6 +362,9 @@ class RealtimeHost(Host):
         if not plant:
             self.ticks = self.session.ticks = int(self.client.cell["ticks"])
         self._beat = _Beat(self.client)
+        if take_over:
+            with translated():
+                self._remote.take_over()
 
     @classmethod
     def for_station(
@@ -359,6 +399,29 @@ class RealtimeHost(Host):
                 recorder.close()
             process.close()
             raise
+
+    @property
+    def arming(self) -> Arming:
+        """Whether the cell may be moved, as of the last tick or command."""
+        return Arming(int(self.client.cell["arming"]))
+
+    def arm(self) -> None:
+        """Allow motion again after ``disarm`` or a trip on late ticks; moves nothing.
+
+        Raises:
+            StateError: a fault is latched, or another client commands.
+        """
+        self._arming(self._remote.arm)
+
+    def disarm(self) -> None:
+        """Cancel what moves and refuse chains from now on. Raises StateError when another client commands."""
+        self._arming(self._remote.disarm)
+
+    def _arming(self, command: Callable[[], None]) -> None:
+        try:
+            command()
+        except _kernel.KernelRefusal as refusal:
+            raise StateError(str(refusal)) from refusal
 
     @property
     def statistics(self) -> HostStatistics:

@@ -165,7 +165,7 @@ void bind_exchange(py::module_& module, const char* build_id) {
   PYBIND11_NUMPY_DTYPE(Health, cycles, waits, leases_lost, late_ticks, late_woke, late_waited, late_computed, busy_s);
   PYBIND11_NUMPY_DTYPE(Running, chain, segment, tag);
   PYBIND11_NUMPY_DTYPE(Worst, ns, cycle, ticks, wall_s, running);
-  PYBIND11_NUMPY_DTYPE(CellRecord, ticks, inputs, outputs, state, health);
+  PYBIND11_NUMPY_DTYPE(CellRecord, ticks, inputs, outputs, state, health, arming);
   PYBIND11_NUMPY_DTYPE(Event, ticks, wall_s, value, kind, moving);
   module.attr("CELL_DTYPE") = py::dtype::of<CellRecord>();
   module.attr("EVENT_DTYPE") = py::dtype::of<Event>();
@@ -203,6 +203,7 @@ void bind_exchange(py::module_& module, const char* build_id) {
       .def(py::init([build_id](const std::string& name) { return std::make_unique<Client>(name, build_id); }),
            py::arg("name"))
       .def("take_lease", &Client::take_lease)
+      .def("take_over", &Client::take_over)
       .def("release_lease", &Client::release_lease)
       .def("beat", &Client::beat)
       .def_property_readonly("holds_lease", &Client::holds_lease)
@@ -221,6 +222,9 @@ void bind_exchange(py::module_& module, const char* build_id) {
           },
           py::arg("index"), py::arg("payload"))
       .def("reset_fault", [](Client& self) { return simple(self, CommandKind::kResetFault, 0); })
+      .def("arm", [](Client& self) { return simple(self, CommandKind::kArm, 0); })
+      .def("disarm", [](Client& self) { return simple(self, CommandKind::kDisarm, 0); })
+      .def("acknowledge", [](Client& self) { return simple(self, CommandKind::kAcknowledge, 0); })
       .def("refresh", &Client::refresh)
       .def("wait_beyond", &Client::wait_beyond, py::arg("ticks"), py::arg("timeout_s"),
            py::call_guard<py::gil_scoped_release>())

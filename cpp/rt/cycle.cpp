@@ -58,6 +58,8 @@ void Cycle::stop(Cause cause) noexcept {
   if (cause == Cause::kHostLate) kind = Taken::kLateTrip;
   keep(kind, -1, {});
   kernel_->cancel(-1, cause);
+  arming_.disarm();
+  tell_arming();
 }
 
 bool Cycle::supervise(double elapsed_s, double now_s) noexcept {
@@ -78,7 +80,7 @@ void Cycle::judge_lease(double elapsed_s, double now_s) noexcept {
   if (owner != owner_) {
     // A client that goes away, or is replaced, leaves nothing in motion.
     if (owner_ != 0) {
-      note(EventKind::kLeaseReleased, pid_of(owner_), now_s);
+      note(owner == 0 ? EventKind::kLeaseReleased : EventKind::kTakenOver, pid_of(owner_), now_s);
       stop(Cause::kLeaseLost);
     }
     owner_ = owner;
@@ -116,23 +118,11 @@ void Cycle::answer(Request& request) noexcept {
     request.answer = Answer::kNotOwner;
     return;
   }
-  request.verdict = {};
-  switch (request.kind) {
-    case CommandKind::kSubmit:
-      request.verdict = take_chain(request);
-      break;
-    case CommandKind::kCancel:
-      kernel_->cancel(request.channel);
-      break;
-    case CommandKind::kSetPayload:
-      request.verdict = kernel_->take_payload(request.channel, request.payload);
-      break;
-    case CommandKind::kResetFault:
-      request.verdict = kernel_->reset_fault();
-      break;
-  }
+  request.verdict = carry_out(request);
   request.answer = request.verdict.ok() ? Answer::kAccepted : Answer::kRefused;
-  if (request.verdict.ok()) keep(static_cast<Taken>(request.kind), request.channel, request.kept);
+  const bool of_the_kernel = request.kind <= CommandKind::kResetFault;
+  if (request.verdict.ok() && of_the_kernel) keep(static_cast<Taken>(request.kind), request.channel, request.kept);
+  tell_arming();
   // A client that commands and looks sees its own command, also while no tick is made.
   if (request.answer == Answer::kAccepted && exchange_->cell.count() > 0) {
     cell_.state = kernel_->state();
@@ -140,7 +130,42 @@ void Cycle::answer(Request& request) noexcept {
   }
 }
 
+Verdict Cycle::carry_out(Request& request) noexcept {
+  Verdict verdict{};
+  switch (request.kind) {
+    case CommandKind::kSubmit:
+      return take_chain(request);
+    case CommandKind::kCancel:
+      kernel_->cancel(request.channel);
+      break;
+    case CommandKind::kSetPayload:
+      return kernel_->take_payload(request.channel, request.payload);
+    case CommandKind::kResetFault:
+      verdict = arming_.may_reset();
+      if (verdict.ok()) verdict = kernel_->reset_fault();
+      if (verdict.ok()) arming_.reset();
+      break;
+    case CommandKind::kArm:
+      return arming_.arm();
+    case CommandKind::kDisarm:
+      if (moving() != 0) stop(Cause::kCancelled);
+      arming_.disarm();
+      break;
+    case CommandKind::kAcknowledge:
+      arming_.acknowledge();
+      break;
+  }
+  return verdict;
+}
+
+void Cycle::tell_arming() noexcept {
+  if (arming_.state() == cell_.arming) return;
+  cell_.arming = arming_.state();
+  note(EventKind::kArming, static_cast<double>(cell_.arming), now_s_);
+}
+
 Verdict Cycle::take_chain(Request& request) noexcept {
+  if (arming_.state() == ArmingState::kDisarmed) return {"the cell is disarmed; arm it before it is to move"};
   const Verdict verdict = kernel_->take(request.channel, request.chain, request.count);
   if (!verdict.ok()) return verdict;
   request.number = kernel_->state().chain[request.channel];
@@ -171,7 +196,11 @@ void Cycle::tick(const Health& health) noexcept {
   publish_outcomes();
   if (cell_.state.latched_fault != latched_) {
     latched_ = cell_.state.latched_fault;
-    if (latched_ != 0) fault(FaultKind::kLatched, latched_);
+    if (latched_ != 0) {
+      fault(FaultKind::kLatched, latched_);
+      arming_.fault();
+      tell_arming();
+    }
   }
   exchange_->cell.write(cell_);
   exchange_->set_points.write(cell_.outputs);

@@ -60,6 +60,8 @@ class Cycle {
   void judge_lease(double elapsed_s, double now_s) noexcept PODHAND_NONBLOCKING;
   void lose_lease(EventKind why, double value, double now_s) noexcept PODHAND_NONBLOCKING;
   void answer(Request& request) noexcept PODHAND_NONBLOCKING;
+  [[nodiscard]] Verdict carry_out(Request& request) noexcept PODHAND_NONBLOCKING;
+  void tell_arming() noexcept PODHAND_NONBLOCKING;
   [[nodiscard]] Verdict take_chain(Request& request) noexcept PODHAND_NONBLOCKING;
   void keep(Taken kind, int channel, const Stored& payload) noexcept PODHAND_NONBLOCKING;
   void keep_state() noexcept PODHAND_NONBLOCKING;
@@ -71,6 +73,7 @@ class Cycle {
   Flight* flight_;
   Kernel* kernel_;
   double lease_s_;
+  Arming arming_{};
   std::atomic<Request*> pending_{};
   std::atomic<std::uint64_t> gone_{};
   CellRecord cell_{};

@@ -22,6 +22,7 @@ std::uint64_t exchange_hash() noexcept {
   AT(Worst, ns), AT(Worst, cycle), AT(Worst, ticks), AT(Worst, wall_s), AT(Worst, running);
   AT(Statistics, wake), AT(Statistics, wait), AT(Statistics, compute), AT(Statistics, period), add(kBuckets);
   AT(CellRecord, ticks), AT(CellRecord, inputs), AT(CellRecord, outputs), AT(CellRecord, state), AT(CellRecord, health);
+  AT(CellRecord, arming);
   AT(TickRecord, inputs), AT(TickRecord, outputs);
   AT(Acknowledgement, sequence), AT(Acknowledgement, token), AT(Acknowledgement, ticks), AT(Acknowledgement, answer);
   AT(Acknowledgement, chain), AT(Acknowledgement, words);

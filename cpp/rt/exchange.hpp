@@ -11,6 +11,7 @@
 #pragma once
 
 #include <podhand/kernel.hpp>
+#include <rt/arming.hpp>
 #include <rt/lock_free.hpp>
 #include <rt/statistics.hpp>
 
@@ -43,6 +44,8 @@ struct CellRecord {
   Outputs outputs{};
   State state{};
   Health health{};
+  ArmingState arming{};
+  std::uint32_t reserved{};
 };
 
 /// What a recording keeps of a tick: enough to run it again and to compare.
@@ -74,6 +77,8 @@ enum class EventKind : std::uint32_t {
   kStopAsked = 7,      ///< value: signal
   kCycleStalled = 8,   ///< value: how long the cycle stood, as the watchdog saw it [s]
   kLateTrip = 9,       ///< value: late ticks in a row; motion was cancelled
+  kArming = 10,        ///< value: ArmingState, from now on
+  kTakenOver = 11,     ///< value: id of the process whose lease another took; its motion was cancelled
 };
 
 struct Event {
@@ -98,7 +103,15 @@ struct Lease {
 }
 [[nodiscard]] inline int pid_of(std::uint64_t token) noexcept { return static_cast<int>(token >> 32); }
 
-enum class CommandKind : std::uint32_t { kSubmit = 0, kCancel = 1, kSetPayload = 2, kResetFault = 3 };
+enum class CommandKind : std::uint32_t {
+  kSubmit = 0,
+  kCancel = 1,
+  kSetPayload = 2,
+  kResetFault = 3,
+  kArm = 4,
+  kDisarm = 5,
+  kAcknowledge = 6,
+};
 
 struct Command {
   std::uint64_t sequence{};

@@ -80,11 +80,11 @@ bool is_fault(const Event& event) noexcept {
   switch (event.kind) {
     case EventKind::kLeaseLost:
     case EventKind::kClientGone:
-    case EventKind::kPlantSilent:
     case EventKind::kLateTrip:
       return true;
+    case EventKind::kPlantSilent:
     case EventKind::kCycleStalled:
-      return event.moving != 0;
+      return event.moving != 0;  // a simulation stands while cameras look: that costs nobody anything
     default:
       return false;
   }

@@ -63,6 +63,10 @@ const char* words_of(EventKind kind) noexcept {
       return "the cycle stood still for %.3f s";
     case EventKind::kLateTrip:
       return "%.0f ticks in a row came late: all motion is cancelled";
+    case EventKind::kTakenOver:
+      return "process %.0f lost its lease to another that took over: its motion is cancelled";
+    case EventKind::kArming:
+      return "arming: state %.0f (0 disarmed, 1 armed, 2 fault latched, 3 fault acknowledged)";
   }
   return "event of an unknown kind (%g)";
 }
@@ -266,7 +270,7 @@ Request Host::judged(const Command& command, KernelConfig& changed) const {
   request.payload = command.payload;
   request.chain = command.chain;
   request.count = static_cast<std::size_t>(command.count);
-  if (command.kind > CommandKind::kResetFault || command.count > kMaxSegments) {
+  if (command.kind > CommandKind::kAcknowledge || command.count > kMaxSegments) {
     request.answer = Answer::kMalformed;
     return request;
   }

@@ -42,11 +42,16 @@ Client::~Client() { release_lease(); }
 bool Client::take_lease() noexcept {
   const std::uint64_t token = new_token();
   std::uint64_t none = 0;
-  beat();
   if (!memory_->lease.owner.compare_exchange_strong(none, token, std::memory_order_acq_rel)) return false;
   token_ = token;
   ring(memory_->bells.commands);
   return true;
+}
+
+void Client::take_over() noexcept {
+  token_ = new_token();
+  memory_->lease.owner.store(token_, std::memory_order_release);
+  ring(memory_->bells.commands);
 }
 
 void Client::release_lease() noexcept {
@@ -57,10 +62,14 @@ void Client::release_lease() noexcept {
 }
 
 bool Client::holds_lease() const noexcept {
-  return token_ != 0 && memory_->lease.owner.load(std::memory_order_acquire) == token_;
+  const std::uint64_t token = token_.load(std::memory_order_relaxed);
+  return token != 0 && memory_->lease.owner.load(std::memory_order_acquire) == token;
 }
 
-void Client::beat() noexcept { memory_->lease.beats.fetch_add(1, std::memory_order_relaxed); }
+void Client::beat() noexcept {
+  // Of whoever lost the lease nothing may be heard: it would keep a dead owner alive.
+  if (holds_lease()) memory_->lease.beats.fetch_add(1, std::memory_order_relaxed);
+}
 
 int Client::owner_pid() const noexcept { return pid_of(memory_->lease.owner.load(std::memory_order_acquire)); }
 

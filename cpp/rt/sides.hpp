@@ -20,9 +20,11 @@ class Client {
 
   /// Takes the lease when nobody has it.
   [[nodiscard]] bool take_lease() noexcept;
+  /// Takes the lease from whoever has it: podhand-rt brings his motion to rest, and the cell is disarmed.
+  void take_over() noexcept;
   void release_lease() noexcept;
   [[nodiscard]] bool holds_lease() const noexcept;
-  /// Says that this client lives. Any thread.
+  /// Says that this client lives; without the lease it says nothing. Any thread.
   void beat() noexcept;
   [[nodiscard]] int owner_pid() const noexcept;
   [[nodiscard]] int host_pid() const noexcept { return memory_->header.pid; }
@@ -58,7 +60,8 @@ class Client {
   Cursor<decltype(Exchange::events)> events_;
   Cursor<decltype(Exchange::outcomes)> outcomes_;
   Cursor<decltype(Flight::ticks)> ticks_;
-  std::uint64_t token_{}, sequence_{};
+  std::atomic<std::uint64_t> token_{};  ///< beats come from another thread
+  std::uint64_t sequence_{};
 };
 
 /// Somebody who only looks: the memory is mapped for reading, so nothing that happens here can reach podhand-rt.

@@ -3,6 +3,7 @@
 
 #include <rt/cycle.hpp>
 
+#include <algorithm>
 #include <memory>
 
 using namespace podhand;
@@ -46,6 +47,14 @@ struct Cell {
   void take_lease(std::uint64_t token) {
     exchange->lease.owner = token;
     supervise();
+    CHECK(request(CommandKind::kArm, token).answer == Answer::kAccepted);
+  }
+
+  ArmingState arming() {
+    CellRecord seen;
+    std::uint64_t number = 0;
+    CHECK(exchange->cell.read(seen, number));
+    return seen.arming;
   }
 
   Request request(CommandKind kind, std::uint64_t token, int channel = 0, const Segment* chain = nullptr) {
@@ -80,10 +89,13 @@ Outcome only_outcome(Cell& cell) {
   return outcome;
 }
 
+/// Those of arming left out.
 Event event(Cell& cell, std::uint64_t number) {
   Event e;
-  CHECK(cell.exchange->events.read(number, e));
-  return e;
+  for (std::uint64_t i = 0;; ++i) {
+    CHECK(cell.exchange->events.read(i, e));
+    if (e.kind != EventKind::kArming && number-- == 0) return e;
+  }
 }
 
 void only_the_owner_commands() {
@@ -181,7 +193,7 @@ void late_ticks_in_a_row_end_motion_where_that_is_asked_for() {
     const std::uint64_t ticks = cell.cycle->ticks();
     for (const Lateness lateness : {Lateness::kWoke, Lateness::kComputed, Lateness::kWoke}) late(lateness);
     if (most_late == 0) {
-      CHECK(cell.exchange->events.count() == 1 && cell.flight->faults.count() == 0);
+      CHECK(cell.cycle->moving() == 2 && cell.flight->faults.count() == 0);
       continue;
     }
     const Event trip = event(cell, 1);
@@ -191,8 +203,105 @@ void late_ticks_in_a_row_end_motion_where_that_is_asked_for() {
     CHECK(cell.flight->faults.count() == 2);  // the event, and its outcome
     TakenCommand taken;
     CHECK(cell.flight->commands.read(1, taken) && taken.kind == Taken::kLateTrip && taken.ticks == trip.ticks);
-    CHECK(cell.exchange->lease.owner == kAnn);
+    CHECK(cell.exchange->lease.owner == kAnn && cell.arming() == ArmingState::kDisarmed);
+    CHECK(cell.request(CommandKind::kSubmit, kAnn, 1, move.get()).answer == Answer::kRefused);
   }
+}
+
+Arming in(ArmingState state) {
+  Arming arming;
+  if (state == ArmingState::kArmed) CHECK(arming.arm().ok());
+  if (state >= ArmingState::kFaultLatched) arming.fault();
+  if (state == ArmingState::kFaultAcknowledged) arming.acknowledge();
+  CHECK(arming.state() == state);
+  return arming;
+}
+
+void arming_keeps_its_table() {
+  enum Step { kArm, kDisarm, kAcknowledge, kReset, kFault };
+  const auto after = [](ArmingState state, Step step, bool& refused) {
+    Arming arming = in(state);
+    refused = false;
+    if (step == kArm) refused = !arming.arm().ok();
+    if (step == kDisarm) arming.disarm();
+    if (step == kAcknowledge) arming.acknowledge();
+    if (step == kReset && !(refused = !arming.may_reset().ok())) arming.reset();
+    if (step == kFault) arming.fault();
+    return arming.state();
+  };
+  using S = ArmingState;
+  const S off = S::kDisarmed, on = S::kArmed, latched = S::kFaultLatched, seen = S::kFaultAcknowledged;
+  const struct {
+    S state, after[5];
+    bool refused[5];
+  } table[] = {
+      {off, {on, off, off, off, latched}, {}},
+      {on, {on, off, on, on, latched}, {}},
+      {latched, {latched, latched, seen, latched, latched}, {true, false, false, true, false}},
+      {seen, {seen, seen, seen, off, seen}, {true, false, false, false, false}},
+  };
+  for (const auto& row : table) {
+    for (const Step step : {kArm, kDisarm, kAcknowledge, kReset, kFault}) {
+      bool refused = false;
+      CHECK(after(row.state, step, refused) == row.after[step]);
+      CHECK(refused == row.refused[step]);
+    }
+  }
+}
+
+void nothing_moves_between_a_fault_and_the_arming_after_it() {
+  Cell cell;
+  cell.take_lease(kAnn);
+  const auto move = band_move();
+  const auto answer = [&](CommandKind kind) { return cell.request(kind, kAnn, 1, move.get()).answer; };
+  CHECK(answer(CommandKind::kSubmit) == Answer::kAccepted);
+  for (int i = 0; i < 100; ++i) cell.tick();
+  cell.rig.in.safety = kEmergencyStop;
+  for (int i = 0; i < 500; ++i) cell.tick();
+  CHECK(only_outcome(cell).cause == Cause::kEmergencyStop && cell.arming() == ArmingState::kFaultLatched);
+  cell.rig.in.safety = kSafetyOk;
+  Outputs stood{}, now{};
+  std::uint64_t number = 0;
+  cell.tick();
+  CHECK(cell.exchange->set_points.read(stood, number));
+  const auto stands = [&] {
+    for (int i = 0; i < 50; ++i) cell.tick();
+    CHECK(cell.exchange->set_points.read(now, number) && cell.cycle->moving() == 0);
+    CHECK(std::equal(stood.command, stood.command + kAxes, now.command));
+  };
+  CHECK(answer(CommandKind::kResetFault) == Answer::kRefused && answer(CommandKind::kArm) == Answer::kRefused);
+  CHECK(answer(CommandKind::kSubmit) == Answer::kRefused);
+  stands();
+  CHECK(answer(CommandKind::kAcknowledge) == Answer::kAccepted);
+  CHECK(cell.arming() == ArmingState::kFaultAcknowledged && answer(CommandKind::kSubmit) == Answer::kRefused);
+  stands();
+  CHECK(answer(CommandKind::kResetFault) == Answer::kAccepted && cell.arming() == ArmingState::kDisarmed);
+  CHECK(answer(CommandKind::kSubmit) == Answer::kRefused);
+  stands();
+  CHECK(answer(CommandKind::kArm) == Answer::kAccepted);
+  stands();
+  CHECK(answer(CommandKind::kSubmit) == Answer::kAccepted && cell.cycle->moving() == 2);
+  CHECK(answer(CommandKind::kDisarm) == Answer::kAccepted);
+  for (int i = 0; i < 500 && cell.cycle->moving() != 0; ++i) cell.tick();
+  CHECK(cell.exchange->outcomes.count() == 2 && cell.arming() == ArmingState::kDisarmed);
+  CHECK(cell.flight->commands.count() == 4);  // two chains, the reset, the end of the second: arming replays nothing
+}
+
+void who_takes_over_leaves_nothing_in_motion() {
+  Cell cell;
+  cell.take_lease(kAnn);
+  const auto move = band_move();
+  CHECK(cell.request(CommandKind::kSubmit, kAnn, 1, move.get()).answer == Answer::kAccepted);
+  for (int i = 0; i < 100; ++i) cell.tick();
+  cell.exchange->lease.owner = kBob;
+  cell.supervise();
+  CHECK(event(cell, 1).kind == EventKind::kTakenOver && event(cell, 2).kind == EventKind::kLeaseTaken);
+  CHECK(cell.request(CommandKind::kCancel, kAnn, -1).answer == Answer::kNotOwner);
+  for (int i = 0; i < 500 && cell.cycle->moving() != 0; ++i) cell.tick();
+  CHECK(only_outcome(cell).cause == Cause::kLeaseLost && cell.arming() == ArmingState::kDisarmed);
+  CHECK(cell.request(CommandKind::kSubmit, kBob, 1, move.get()).answer == Answer::kRefused);
+  CHECK(cell.request(CommandKind::kArm, kBob).answer == Answer::kAccepted);
+  CHECK(cell.request(CommandKind::kSubmit, kBob, 1, move.get()).answer == Answer::kAccepted);
 }
 
 /// Stops after 50 ms by its second reflex.
@@ -222,16 +331,17 @@ void a_reflex_that_is_part_of_the_plan_is_no_fault() {
   }
 }
 
-/// While nothing moves a cycle may stand: it costs nobody anything.
-void a_cycle_that_stood_is_a_fault_in_motion_only() {
+void a_plant_or_cycle_that_stands_is_a_fault_in_motion_only() {
   Cell cell;
+  cell.cycle->note(EventKind::kPlantSilent, 0.6, cell.now_s);
   cell.cycle->note(EventKind::kCycleStalled, 0.1, cell.now_s);
-  CHECK(cell.flight->faults.count() == 0 && event(cell, 0).kind == EventKind::kCycleStalled);
+  CHECK(cell.flight->faults.count() == 0 && event(cell, 1).kind == EventKind::kCycleStalled);
   cell.take_lease(kAnn);
   const auto move = band_move();
   CHECK(cell.request(CommandKind::kSubmit, kAnn, 1, move.get()).answer == Answer::kAccepted);
+  cell.cycle->note(EventKind::kPlantSilent, 0.6, cell.now_s);
   cell.cycle->note(EventKind::kCycleStalled, 0.1, cell.now_s);
-  CHECK(cell.flight->faults.count() == 1);
+  CHECK(cell.flight->faults.count() == 2);
 }
 
 void every_tick_is_published_whole() {
@@ -252,8 +362,11 @@ int main() {
   a_silent_client_loses_its_lease_and_its_motion();
   a_host_that_oversleeps_does_not_hold_it_against_its_client();
   a_client_that_goes_leaves_nothing_in_motion();
+  arming_keeps_its_table();
+  nothing_moves_between_a_fault_and_the_arming_after_it();
+  who_takes_over_leaves_nothing_in_motion();
   late_ticks_in_a_row_end_motion_where_that_is_asked_for();
   a_reflex_that_is_part_of_the_plan_is_no_fault();
-  a_cycle_that_stood_is_a_fault_in_motion_only();
+  a_plant_or_cycle_that_stands_is_a_fault_in_motion_only();
   every_tick_is_published_whole();
 }

@@ -165,6 +165,11 @@ struct Cell {
     flight->header.tick_s = 1e-3;
     cycle = std::make_unique<Cycle>(*exchange, *flight, kernel, kLeaseS);
     exchange->lease.owner = 0x100000001;
+    Request arm{};
+    arm.kind = CommandKind::kArm;
+    arm.token = 0x100000001;
+    CHECK(cycle->offer(arm));
+    CHECK(cycle->supervise(1e-3, 0.0) && arm.answer == Answer::kAccepted);
   }
 
   void ticks(int count) {

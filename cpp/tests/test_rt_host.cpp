@@ -74,6 +74,12 @@ class Beater {
   std::thread thread_;
 };
 
+Answer arm(Client& client) {
+  Command command{};
+  command.kind = CommandKind::kArm;
+  return client.send(command).answer;
+}
+
 Outcome await_outcome(Client& client) {
   Outcome outcome;
   for (int i = 0; i < 20000; ++i) {
@@ -91,6 +97,9 @@ void clients(const std::string& name) {
   CHECK(!other.take_lease() && !other.holds_lease());
   CHECK(other.send(*submit(0.01)).answer == Answer::kNotOwner);
 
+  const Acknowledgement disarmed = client.send(*submit(0.01));
+  CHECK(disarmed.answer == Answer::kRefused && std::strstr(disarmed.words, "disarmed") != nullptr);
+  CHECK(arm(client) == Answer::kAccepted);
   CHECK(client.send(*submit(0.01)).answer == Answer::kAccepted);
   CHECK(await_outcome(client).cause == Cause::kReached);
   CHECK(client.cell.ticks > 100 && client.cell.state.chain[1] == 0);
@@ -106,7 +115,7 @@ void clients(const std::string& name) {
   CHECK(await_outcome(client).cause == Cause::kLeaseLost);
   CHECK(!client.holds_lease());
   Beater again(other);
-  CHECK(other.take_lease());
+  CHECK(other.take_lease() && arm(other) == Answer::kAccepted);
   CHECK(other.send(*submit(0.02)).answer == Answer::kAccepted);
   Outcome outcome;
   while (other.take_outcome(outcome)) {
@@ -134,7 +143,8 @@ void a_lying_client_is_answered(const std::string& name) {
   int accepted = 0;
   for (int round = 0; round < 300; ++round) {
     auto command = submit(0.01);
-    command->kind = static_cast<CommandKind>(random.below(6));
+    CHECK(arm(client) == Answer::kAccepted);
+    command->kind = static_cast<CommandKind>(random.below(9));
     command->channel = random.below(4) == 0 ? static_cast<std::int32_t>(random()) : static_cast<int>(random.below(2));
     command->count = random.below(3) == 0 ? random() : random.below(kMaxSegments + 2);
     auto* words = reinterpret_cast<unsigned char*>(command->chain);

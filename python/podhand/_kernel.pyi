@@ -363,8 +363,11 @@ class Client:
     def release_lease(self) -> None:
         """Give the lease back; what moves is cancelled."""
 
+    def take_over(self) -> None:
+        """Take the lease from whoever has it: podhand-rt brings his motion to rest, and the cell is disarmed."""
+
     def beat(self) -> None:
-        """Say that this client lives. Any thread."""
+        """Say that this client lives; without the lease nothing is said. Any thread."""
 
     @property
     def holds_lease(self) -> bool: ...
@@ -389,7 +392,16 @@ class Client:
         """As ``Kernel.set_payload``; returns and raises as ``cancel``."""
 
     def reset_fault(self) -> int:
-        """As ``Kernel.reset_fault``; returns and raises as ``cancel``."""
+        """As ``Kernel.reset_fault``, once the fault is acknowledged; the cell is then disarmed. As ``cancel``."""
+
+    def arm(self) -> int:
+        """Allow motion; moves nothing. Raises KernelRefusal while a fault is latched; else as ``cancel``."""
+
+    def disarm(self) -> int:
+        """Cancel what moves and allow no more; returns and raises as ``cancel``."""
+
+    def acknowledge(self) -> int:
+        """Say that a latched fault was seen: only then ``reset_fault`` clears it. Moves nothing. As ``cancel``."""
 
     def refresh(self) -> bool:
         """Copy the newest state into ``cell``; False before the first tick."""

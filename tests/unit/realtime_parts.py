@@ -115,6 +115,7 @@ def forgets(name: str) -> None:
     """Start a motion and come to the end of the script, with nothing closed."""
     own = _kernel.Client(name)
     assert own.take_lease()
+    own.arm()
     own.submit(0, compile_chain([FORWARD]).records)
     while not own.cell["state"]["chain"][0]:
         own.refresh()

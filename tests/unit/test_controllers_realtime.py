@@ -8,9 +8,11 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from podhand import _kernel
@@ -21,7 +23,7 @@ from podhand.controllers.parameters import kernel_config
 from podhand.controllers.realtime import Pace, RealtimeHost, RealtimeProcess, _executable
 from podhand.controllers.recorder import Recorder, read_recording, replay
 from podhand.controllers.segments import Segment, SegmentLimits, Twist
-from podhand.core.errors import ConfigError, DeviceError, StateError
+from podhand.core.errors import ConfigError, DeviceError, LimitError, StateError
 from tests.unit.fake_plant import STATION, FakePlant, wall
 
 LIMITS = SegmentLimits.for_station(STATION, force_norm_n=40.0, speed_m_s=0.15)
@@ -123,6 +125,38 @@ def test_time_passes_by_itself_when_the_plant_lives_elsewhere(rt: RealtimeProces
         outcomes = host.run(client())
     assert [o.cause for o in outcomes] == [Cause.TIMEOUT, Cause.TIMEOUT]
     assert outcomes[1].start_tick > outcomes[0].end_tick
+
+
+def test_a_disarmed_cell_refuses_chains_and_a_fault_is_reset_in_steps() -> None:
+    plant = FakePlant()
+    with RealtimeHost.for_station(plant, STATION, pace=Pace.PLANT, priority=0) as host:
+        short = replace(forward(), timeout_s=0.1)
+        assert host.run(host.session.run([short])).cause is Cause.TIMEOUT
+        assert host.arming.name == "ARMED"
+        host.disarm()
+        assert host.arming.name == "DISARMED"
+        with pytest.raises(LimitError, match="the cell is disarmed; arm it"):
+            host.run(host.session.run([short]))
+        host.arm()
+        plant.safety = 1
+        assert host.run(host.session.run([short])).cause is Cause.EMERGENCY_STOP
+        plant.safety = 0
+        host.run(host.session.wait(0.01))
+        assert host.arming.name == "FAULT_LATCHED"
+        with pytest.raises(StateError, match="acknowledge and reset it before arming"):
+            host.arm()
+        with pytest.raises(_kernel.KernelRefusal, match="the fault is not acknowledged"):
+            host.client.reset_fault()
+        with pytest.raises(LimitError, match="a fault is latched"):
+            host.run(host.session.run([short]))
+        stood = plant.q.copy()
+        host.client.acknowledge()
+        assert host.arming.name == "FAULT_ACKNOWLEDGED"
+        host.session.reset_fault()  # acknowledges, resets and arms
+        assert host.arming.name == "ARMED"
+        host.run(host.session.wait(0.05))
+        np.testing.assert_allclose(plant.q, stood, atol=1e-9)
+        assert host.run(host.session.run([short])).cause is Cause.TIMEOUT
 
 
 def test_clean_end_on_sigterm() -> None:
