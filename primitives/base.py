@@ -130,7 +130,7 @@ class Trace:
         watches = self.cell.watches() if self.channel == ARM_CHANNEL else {}
         if watches:
             chain = [replace(segment, reflexes={**segment.reflexes, **_watched(segment, watches)}) for segment in chain]
-        outcome = await self.cell.session.run(chain, channel=self.channel, tag=tag)
+        outcome = await self.cell.session.run(chain, channel=self.channel, tag=tag, expects=accept)
         self.outcomes.extend(outcome.all)
         if outcome.cause is Cause.REFLEX and outcome.name in watches:
             self.cell.notice(outcome.name)
