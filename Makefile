@@ -90,7 +90,7 @@ $(VENV)/bin/python:
 $(STAMP): $(VENV)/bin/python $(CPP)
 	@echo "podhand: building the kernel"
 	@mkdir -p build
-	@$(BIN)/python -m pip install -q --no-build-isolation -e ".[test,serial,view]"
+	@$(BIN)/python -m pip install -q --no-build-isolation -e ".[test,serial,ethercat,view]"
 	@touch $@
 
 $(LINT_STAMP): $(STAMP)
