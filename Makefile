@@ -28,15 +28,15 @@ test-cpp: $(STAMP)
 	@$(BIN)/cmake --build build/cpp > build/cpp-build.log || { tail -n 40 build/cpp-build.log; exit 1; }
 	@$(BIN)/ctest --test-dir build/cpp --output-on-failure
 
-sanitize: $(STAMP) ## free-space kernel and C codecs under address and undefined-behaviour sanitizers
+sanitize: $(STAMP) ## free-space kernel, C codecs and EtherCAT emulator under address and undefined-behaviour sanitizers
 	@$(BIN)/cmake -S . -B build/sanitize -G Ninja -DCMAKE_MAKE_PROGRAM=$(CURDIR)/$(BIN)/ninja -DCMAKE_BUILD_TYPE=Debug \
 	  -DCMAKE_CXX_FLAGS="-O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all" \
 	  -DCMAKE_C_FLAGS="-O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all" \
 	  -DCMAKE_PREFIX_PATH="$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/cmeel.prefix" > build/sanitize-configure.log
-	@$(BIN)/cmake --build build/sanitize --target test_free_space test_eoat_codec fuzz_eoat_codec_short > build/sanitize-build.log \
+	@$(BIN)/cmake --build build/sanitize --target test_free_space test_eoat_codec fuzz_eoat_codec_short test_ethercat_emulator > build/sanitize-build.log \
 	  || { tail -n 40 build/sanitize-build.log; exit 1; }
 	@build/sanitize/test_free_space && build/sanitize/test_eoat_codec && build/sanitize/fuzz_eoat_codec_short \
-	  && echo "sanitize: free-space kernel and C codecs clean"
+	  && build/sanitize/test_ethercat_emulator && echo "sanitize: free-space kernel, C codecs and EtherCAT emulator clean"
 
 lint: build $(LINT_STAMP) ## ruff, mypy --strict, import-linter, clang-format
 	@$(BIN)/ruff check .

@@ -104,10 +104,15 @@ def obey(network: Network, line: str) -> str:
     if len(words) != len(kinds):
         raise LimitError(f"{name}: wants {len(kinds)} numbers (got {len(words)})")
     try:
-        getattr(network, name)(*[kind(word) for kind, word in zip(kinds, words, strict=True)])
-    except (ValueError, IndexError, TypeError) as error:
-        reason = str(error).splitlines()[0] if isinstance(error, ValueError | IndexError) else "a number does not fit"
-        raise LimitError(f"{name}: {reason}") from error
+        numbers = [kind(word) for kind, word in zip(kinds, words, strict=True)]
+    except ValueError as error:
+        raise LimitError(f"{name}: {' '.join(words)} is not what it wants: {len(kinds)} numbers") from error
+    try:
+        getattr(network, name)(*numbers)
+    except (ValueError, IndexError) as error:
+        raise LimitError(f"{name}: {error}") from error
+    except TypeError as error:  # how the compiled side says that a number is too big or negative for its field
+        raise LimitError(f"{name}: {' '.join(words)}: a number is out of its range") from error
     return "ok"
 
 
