@@ -117,7 +117,7 @@ def obey(network: Network, line: str) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Serve until end of time, SIGTERM or Ctrl-C; 2 when the interface cannot be used."""
+    """Serve until Ctrl-C; 2 when the interface cannot be used."""
     parser = argparse.ArgumentParser(description=(inspect.getdoc(sys.modules[__name__]) or "").splitlines()[0])
     parser.add_argument("--interface", required=True, help="network interface that is up, for example ecs0")
     parser.add_argument("--drives", type=int, default=7, help="how many (default 7)")
@@ -125,7 +125,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not 1 <= wanted.drives <= 64:
         parser.error(f"--drives must be in 1 … 64 (got {wanted.drives})")
     drives = [DriveConfig(serial=1 + number) for number in range(wanted.drives)]
-    signal.signal(signal.SIGTERM, _interrupt)
     try:
         with EtherCatEmulator(wanted.interface, drives) as emulator:
             threading.Thread(target=_listen, args=(emulator.network,), daemon=True).start()
@@ -154,4 +153,5 @@ def _listen(network: Network) -> None:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, _interrupt)
     sys.exit(main())
