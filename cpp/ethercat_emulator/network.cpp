@@ -161,11 +161,12 @@ std::vector<Bytes> Network::poll(std::int64_t now_ns) {
   }
   now_ns_ = std::max(now_ns_, now_ns);
   for (const auto& slave : slaves_) slave->advance(now_ns_);
-  const auto waits = [this](const Late& late) { return late.due_ns > now_ns_; };
-  const auto due = std::stable_partition(late_.begin(), late_.end(), waits);
+  const auto due = [this](const Late& late) { return late.due_ns <= now_ns_; };
   std::vector<Bytes> out;
-  for (auto at = due; at != late_.end(); ++at) out.push_back(std::move(at->frame));
-  late_.erase(due, late_.end());
+  for (Late& late : late_) {
+    if (due(late)) out.push_back(std::move(late.frame));
+  }
+  std::erase_if(late_, due);
   return out;
 }
 
