@@ -15,11 +15,12 @@ from podhand.app.wiring import catalogue_of, world_version
 from podhand.controllers.parameters import build_id
 from podhand.core.errors import ConfigError
 from podhand.core.station import dump_station, load_station
+from podhand.planning.success import read_model
 
 CAMPAIGN_FILE: Final = "campaign.json"
 CAMPAIGN_SCHEMA: Final = "podhand-campaign-1"
 _ROOMS: Final = ("core", "sim", "controllers", "perception", "primitives", "planning")
-_OPTIONS: Final = ("station", "items", "episodes", "seed", "first", "keep", "world")
+_OPTIONS: Final = ("station", "items", "episodes", "seed", "first", "keep", "world", "predictor")
 """Options that are fields of the job under the same name."""
 _WORDS: Final = {
     "station_sha256": "the station's content",
@@ -27,6 +28,7 @@ _WORDS: Final = {
     "code_sha256": "the code that decides an episode",
     "build_id": "the kernel's build",
     "world_version": "the world's version",
+    "predictor_sha256": "the success model",
 }
 
 
@@ -46,6 +48,8 @@ class EvaluateJob:
     json_target: str | None = None
     world: WorldKind = WorldKind.STANDARD
     ablation: Ablation = WHOLE_STOW
+    predictor: Path | None = None
+    """A success model to ask instead of the rules."""
 
     def episode(self, index: int, recording: Path | None = None, *, pictures: bool = False) -> EpisodeJob:
         """Return one of its episodes."""
@@ -58,6 +62,7 @@ class EvaluateJob:
             pictures=pictures,
             world=self.world,
             ablation=self.ablation,
+            predictor=self.predictor,
         )
 
     def command(self, index: int) -> str:
@@ -69,6 +74,7 @@ class EvaluateJob:
         words += [f"--without {name}" for name in self.ablation.without]
         words += [f"--with {name}" for name in self.ablation.extra]
         words += [f"--eject {self.ablation.eject}"] if self.ablation.eject is not Eject.BELTS else []
+        words += [f"--predictor {self.predictor}"] if self.predictor else []
         return " ".join(words)
 
 
@@ -76,7 +82,7 @@ def configuration(job: EvaluateJob) -> dict[str, Any]:
     """Return everything that decides how the episodes of a campaign go, as plain data.
 
     Raises:
-        ConfigError: station or catalogue cannot be used.
+        ConfigError: station, catalogue or success model cannot be used.
     """
     station = load_station(job.station)
     return {
@@ -91,7 +97,16 @@ def configuration(job: EvaluateJob) -> dict[str, Any]:
         "world_version": world_version(job.world),
         "build_id": build_id(),
         "code_sha256": code_sha256(),
+        # Trees or, without LightGBM, rates: which of the two answers decides as much as the file.
+        "predictor_sha256": _predictor_sha256(job.predictor),
     }
+
+
+def _predictor_sha256(path: Path | None) -> str | None:
+    if path is None:
+        return None
+    model = read_model(path)
+    return model.sha256 + (" (rates)" if model.fallback else "")
 
 
 def code_sha256() -> str:
@@ -121,6 +136,7 @@ def write_campaign(folder: RunFolder, job: EvaluateJob, decided_by: dict[str, An
             "first": job.first,
             "episodes": job.episodes,
             "keep": job.keep.value,
+            "predictor": _absolute(job.predictor) if job.predictor else None,
         },
     }
     folder.write_json(CAMPAIGN_FILE, document)
@@ -148,8 +164,9 @@ def read_campaign(path: Path) -> tuple[EvaluateJob, dict[str, Any]]:
                 seed=found["seed"],
                 world=WorldKind(found["world"]),
                 ablation=Ablation(
-                    without=tuple(found["without"]), extra=tuple(found["with"]), eject=Eject(found["eject"])
+                    without=tuple(found["without"]), extra=tuple(found.get("with", ())), eject=Eject(found["eject"])
                 ),
+                predictor=Path(job["predictor"]) if job.get("predictor") else None,
                 out=path,
             ),
             found,

@@ -30,3 +30,11 @@ class Keep(StrEnum):
     NONE = "none"
     FAILURES = "failures"
     ALL = "all"
+
+
+class Use(StrEnum):
+    """Which predictor a success model answers with."""
+
+    AUTO = "auto"
+    LEARNED = "learned"
+    COUNTS = "counts"

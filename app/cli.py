@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 import podhand
-from podhand.app.choices import Eject, HostKind, Keep, WorldKind
+from podhand.app.choices import Eject, HostKind, Keep, Use, WorldKind
 from podhand.app.shell import LogLevel, configure_logging, given_options, reports_errors
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ station_app = typer.Typer(help="Station files: what a workcell consists of, and 
 ft_app = typer.Typer(help="The force/torque sensor: calibrate it, tare it, watch it.", no_args_is_help=True)
 flight_app = typer.Typer(help="The flight recorder of podhand-rt: its last minute.", no_args_is_help=True)
 bench_app = typer.Typer(help="Measure speed, beside the usual alternatives.", no_args_is_help=True)
+train_app = typer.Typer(help="Learn from recorded episodes.", no_args_is_help=True)
 scene_app = typer.Typer(
     help="Scenes for `podhand free-space`: depth views of one bin, with poses.", no_args_is_help=True
 )
@@ -50,6 +51,7 @@ app.add_typer(ft_app, name="ft")
 app.add_typer(flight_app, name="flight")
 app.add_typer(bench_app, name="bench")
 app.add_typer(scene_app, name="scene")
+app.add_typer(train_app, name="train")
 
 
 StationOption = Annotated[
@@ -84,6 +86,14 @@ WithOption = Annotated[
     ),
 ]
 EjectOption = Annotated[Eject, typer.Option("--eject", help="How the item leaves the paddles.")]
+PredictorOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--predictor",
+        metavar="FILE",
+        help="Choose by this success model (`podhand train success`) instead of by the rules.",
+    ),
+]
 JobsOption = Annotated[int, typer.Option("--jobs", min=0, help="Worker processes; 0 takes one per core.")]
 EpisodesOption = Annotated[int, typer.Option("--episodes", min=1, max=100_000, help="How many worlds.")]
 OutOption = Annotated[
@@ -136,6 +146,7 @@ def stow(
     without: WithoutOption = None,
     extra: WithOption = None,
     eject: EjectOption = Eject.BELTS,
+    predictor: PredictorOption = None,
     out: OutOption = None,
     json_file: JsonOption = None,
     view: Annotated[bool, typer.Option("--view", help="Watch live in the browser (extra 'view').")] = False,
@@ -156,7 +167,8 @@ def stow(
 
     run_stow_job(
         StowJob(station=station, items=items, count=count, seed=seed, first=first, out=out, json_target=json_file,
-                view=view, world=world, ablation=_ablation(without, extra, eject), host=host)
+                view=view, world=world, ablation=_ablation(without, extra, eject), host=host,
+                predictor=predictor)
     )  # fmt: skip
 
 
@@ -173,6 +185,7 @@ def evaluate_stow(
     without: WithoutOption = None,
     extra: WithOption = None,
     eject: EjectOption = Eject.BELTS,
+    predictor: PredictorOption = None,
     jobs: JobsOption = 0,
     out: OutOption = None,
     resume: Annotated[
@@ -199,7 +212,7 @@ def evaluate_stow(
 
     job = EvaluateJob(station=station, items=items, episodes=episodes, seed=seed, first=first, jobs=jobs, out=out,
                       keep=keep, json_target=json_file, world=world,
-                      ablation=_ablation(without, extra, eject))  # fmt: skip
+                      ablation=_ablation(without, extra, eject), predictor=predictor)  # fmt: skip
     if resume is not None:
         if out is not None:
             raise typer.BadParameter("give --resume FOLDER or --out DIR, not both", param_hint="--resume")
@@ -266,6 +279,40 @@ def evaluate_ablations(
         AblationsJob(episodes=episodes, seed=seed, first=first, world=world, items=items, only=tuple(only or ()),
                      jobs=jobs, out=out, json_target=json_file)
     )  # fmt: skip
+
+
+@train_app.command("success")
+@reports_errors
+def train_success(
+    folders: Annotated[list[Path], typer.Argument(metavar="FOLDER…", help="Run folders of `podhand evaluate stow`.")],
+    out: Annotated[
+        Path, typer.Option("--out", metavar="FILE.json", help="The model; its card is written beside it, as FILE.md.")
+    ] = Path("success.json"),
+    use: Annotated[
+        Use,
+        typer.Option("--use", help="What the model answers with; auto: what did better in worlds that were held out."),
+    ] = Use.AUTO,
+    json_file: JsonOption = None,
+) -> None:
+    """Learn from recorded stows which ones succeed, and judge how far that can be trusted.
+
+    Two predictors are trained: success rates by way and shape of the item, and boosted trees over all that is known
+    before the motion (extra 'learn'). Both are judged in worlds that they have not seen. Stows do not ask a model
+    unless they are told to with --predictor.
+
+    Try it:
+
+        podhand evaluate stow --episodes 400 --seed 8 --out runs/seed8
+
+        podhand train success runs/seed8 --out success.json
+
+        podhand evaluate stow --episodes 100 --seed 9 --predictor success.json
+
+        podhand train success runs/seed8 runs/seed9 --use counts --out counts.json     to compare the two
+    """
+    from podhand.app.train_success import TrainJob, run_train_job
+
+    run_train_job(TrainJob(folders=folders, out=out, use=use.value, json_target=json_file))
 
 
 @report_app.command("failures")

@@ -29,6 +29,7 @@ from podhand.core.station import Station, load_station
 from podhand.perception.bin_model import BinModel, estimate_bin
 from podhand.planning.motion import MotionPlanner
 from podhand.planning.stow import StowPlan
+from podhand.planning.success import SuccessModel, plan_features, read_model
 from podhand.planning.thinking import Thought, make_planner, think
 from podhand.primitives.cell import ItemPlace
 from podhand.sim.catalogue import CatalogueEntry
@@ -66,6 +67,8 @@ class EpisodeJob:
     pictures: bool = False
     world: WorldKind = WorldKind.STANDARD
     ablation: Ablation = WHOLE_STOW
+    predictor: Path | None = None
+    """A success model to ask instead of the rules."""
     host: HostKind = HostKind.LOCKSTEP
     pace: Pace = Pace.REAL
     """Of the real-time host."""
@@ -181,6 +184,7 @@ class _Episode:
                 X_world_base=self._workcell.X_world_base,
                 register=self._job.ablation.register,
                 rules=self._job.ablation.rules(),
+                predict=_success_model(self._job.predictor).chances if self._job.predictor else None,
             )
         except PerceptionError as error:
             return self.refused(f"the bin cannot be seen: {error}")
@@ -324,6 +328,7 @@ class _Episode:
             cause=cause,
             plan=tuple(step.name for step in run.steps) if run else (),
             plan_params=_plan_params(plan) if plan else {},
+            features=plan_features(plan, self._world.item) if plan else {},
             sweep_needed=bool(plan and plan.sweep_needed),
             cycle_s=run.cycle_s if run else 0.0,
             think_s=thought.seconds if thought and run else 0.0,
@@ -369,6 +374,11 @@ def _station(name: str) -> Station:
 @lru_cache(maxsize=4)
 def _catalogue(path: Path | None) -> list[CatalogueEntry]:
     return read_catalogue(path)
+
+
+@lru_cache(maxsize=4)
+def _success_model(path: Path) -> SuccessModel:
+    return read_model(path)
 
 
 @lru_cache(maxsize=4)

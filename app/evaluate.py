@@ -18,6 +18,7 @@ from podhand.app.campaign import EvaluateJob, check_same, configuration, is_camp
 from podhand.app.choices import Keep
 from podhand.app.episode import EpisodeJob, run_episode
 from podhand.app.plots import time_plot
+from podhand.app.predictor import tell_predictor
 from podhand.app.results import RESULT_SCHEMA, Campaign, EpisodeResult, StowOutcome, count
 from podhand.app.run_folder import RunFolder, new_run_path
 from podhand.app.shell import check_json_target, console, progress, write_json
@@ -35,6 +36,7 @@ def run_evaluate_job(job: EvaluateJob) -> Campaign:
         StoppedByOperator, KeyboardInterrupt: Ctrl-C; the folder can be continued.
     """
     check_json_target(job.json_target)
+    tell_predictor(job.predictor)
     path = job.out or new_run_path(Path("runs"), f"evaluate-seed{job.seed}")
     try:
         campaign = run_campaign(job, path)

@@ -33,6 +33,8 @@ class EpisodeResult:
     plan: tuple[str, ...] = ()
     """Names of the primitives in the order in which they ran."""
     plan_params: dict[str, Any] = field(default_factory=dict)
+    features: dict[str, Any] = field(default_factory=dict)
+    """What was known of the stow before the motion, with its schema; empty without a plan, and in older records."""
     sweep_needed: bool = False
     cycle_s: float = 0.0
     """Simulated time of the motion."""

@@ -14,6 +14,7 @@ from podhand.app.ablations import WHOLE_STOW, Ablation
 from podhand.app.choices import HostKind, WorldKind
 from podhand.app.episode import Episode, EpisodeJob, Watcher, run_episode
 from podhand.app.pictures import pictures_of
+from podhand.app.predictor import tell_predictor
 from podhand.app.report import Picture, render_report
 from podhand.app.results import RESULT_SCHEMA, Campaign, EpisodeResult
 from podhand.app.run_folder import RunFolder, new_run_path
@@ -44,6 +45,8 @@ class StowJob:
     world: WorldKind = WorldKind.STANDARD
     ablation: Ablation = WHOLE_STOW
     host: HostKind = HostKind.LOCKSTEP
+    predictor: Path | None = None
+    """A success model to ask instead of the rules."""
 
 
 def schemas(world: str) -> dict[str, str]:
@@ -55,12 +58,13 @@ def run_stow_job(job: StowJob) -> Campaign:
     """Stow, tell the stories, leave the run folder, write the JSON.
 
     Raises:
-        ConfigError: station, catalogue or output cannot be used; nothing was started.
+        ConfigError: station, catalogue, success model or output cannot be used; nothing was started.
         DeviceError: a device or safety fault ended the run; the folder is complete until then.
         StoppedByOperator: Ctrl-C; the arm was brought to rest, the folder is complete until then.
     """
     check_json_target(job.json_target)
     station, catalogue = load_station(job.station), catalogue_of(job.world, job.items)
+    tell_predictor(job.predictor)
     watcher = _live_view() if job.view else None
     path = job.out or new_run_path(Path("runs"), f"stow-seed{job.seed}")
     run = _Run(station, job, (sum(1 for entry in catalogue if entry.eligible), len(catalogue)))
@@ -147,6 +151,7 @@ def _one(job: StowJob, index: int, path: Path, folder: RunFolder, watcher: Watch
             world=job.world,
             ablation=job.ablation,
             host=job.host,
+            predictor=job.predictor,
         ),
         watcher=watcher,
         note=note,

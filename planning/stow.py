@@ -1,5 +1,6 @@
 """The stow decision: how an item gets into a bin, or in words why it does not."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from math import cos, degrees, erf, pi, sin, sqrt
@@ -108,6 +109,8 @@ class StowPlan:
     """Whether blade and sweep are led by what they feel."""
     flip: Flip | None = None
     """What is stood up before anything else."""
+    rules_success: float | None = None
+    """What the rules predicted, where ``predicted_success`` is a trained predictor's."""
 
     @property
     def sweep_needed(self) -> bool:
@@ -123,6 +126,10 @@ class StowPlan:
         return (front, y - width / 2, self.support_z_m), (front + length, y + width / 2, self.support_z_m + height)
 
 
+Predict = Callable[[Sequence[StowPlan], Item], Sequence[float]]
+"""``predict(plans, item)``: the chance of success of each plan, 0 … 1."""
+
+
 def plan_stow(
     model: BinModel,
     presented: PresentedItem,
@@ -130,12 +137,13 @@ def plan_stow(
     tool: StowTool,
     force_limit_n: float,
     rules: StowRules | None = None,
+    predict: Predict | None = None,
 ) -> StowPlan | Refusal:
     """Decide how to stow an item: the way with the best prediction of all that are possible, or not at all.
 
     Args and errors as of ``rank_stows``.
     """
-    ranked = rank_stows(model, presented, tool=tool, force_limit_n=force_limit_n, rules=rules)
+    ranked = rank_stows(model, presented, tool=tool, force_limit_n=force_limit_n, rules=rules, predict=predict)
     return ranked if isinstance(ranked, Refusal) else ranked[0]
 
 
@@ -146,6 +154,7 @@ def rank_stows(
     tool: StowTool,
     force_limit_n: float,
     rules: StowRules | None = None,
+    predict: Predict | None = None,
 ) -> list[StowPlan] | Refusal:
     """Return the best plan of every kind that is possible, best prediction first, or why there is none.
 
@@ -155,6 +164,7 @@ def rank_stows(
         tool: geometry of paddles and blade.
         force_limit_n: limit of the sweep on the filtered force [N], > 0.
         rules: margins and beliefs, and what may be used; the defaults when None.
+        predict: a trained predictor, asked instead of the rules' own prediction; None: the rules.
 
     Raises:
         PlanningError: the force limit is not positive.
@@ -180,6 +190,12 @@ def rank_stows(
         plans += [_slot_plan(slant, item, rules) for slant in slots(model, item, rules)]
     if "flip_up" in rules.moves:
         plans += _flip_plans(model, presented, tool, rules, force_limit_n)
+    if predict and plans:
+        chances = predict(plans, item)
+        plans = [
+            replace(plan, predicted_success=chance, rules_success=plan.predicted_success)
+            for plan, chance in zip(plans, chances, strict=True)
+        ]
     best = {plan.kind: plan for plan in sorted(plans, key=_worth)}
     ranked = sorted(best.values(), key=_worth, reverse=True)
     sure = [plan for plan in ranked if plan.predicted_success >= rules.least_success]

@@ -15,7 +15,7 @@ from podhand.planning.affordances import StowRules
 from podhand.planning.cell_model import CellModel
 from podhand.planning.flipping import HOOK_BELOW_M
 from podhand.planning.motion import MotionPlanner
-from podhand.planning.stow import Refusal, StowPlan, rank_stows
+from podhand.planning.stow import Predict, Refusal, StowPlan, rank_stows
 from podhand.planning.stow_motions import Point, StowMotionRequest, StowMotions, plan_stow_motions
 
 
@@ -44,10 +44,12 @@ def think(
     X_world_base: Pose,
     register: bool = True,
     rules: StowRules | None = None,
+    predict: Predict | None = None,
 ) -> Thought:
     """Look, decide, and plan every motion of a stow.
 
     ``rules`` are the margins and beliefs of the decision, and what it may use; the defaults when None.
+    ``predict`` is a trained predictor, asked instead of the rules' own prediction.
     ``register=False`` believes the pod's nominal pose; to measure what registration is worth.
 
     Raises:
@@ -56,7 +58,9 @@ def think(
     begin = time.perf_counter()
     model = estimate_bin(frames, X_world_bin_nominal, station.pod.bin_size_m, register=register)
     X_base_bin = inverse(X_world_base) @ model.X_world_bin
-    decision = rank_stows(model, presented, tool=station.tool, force_limit_n=station.forces.sweep_n, rules=rules)
+    decision = rank_stows(
+        model, presented, tool=station.tool, force_limit_n=station.forces.sweep_n, rules=rules, predict=predict
+    )
     plans = [] if isinstance(decision, Refusal) else decision
     plan = plans[0] if plans else None
     refusal = decision.reason if isinstance(decision, Refusal) else ""

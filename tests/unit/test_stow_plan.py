@@ -1,5 +1,6 @@
 """Stow decisions on rendered bins, judged by what pushing does to the true row."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from math import pi
 from typing import Any
@@ -323,3 +324,27 @@ def test_a_gap_with_points_in_it_needs_room_to_spare(width_m: float, taken: bool
     thin = standing(y_low_m=-0.020, width_m=0.003, depth_m=0.08, height_m=0.15, front_m=0.05)
     assert isinstance(decide(row, item(width_m), rules=alone), StowPlan)
     assert isinstance(decide([*row, thin], item(width_m), rules=alone), StowPlan) is taken
+
+
+def test_a_predictor_is_asked_instead_of_the_rules() -> None:
+    row, held = full_row(0.08, at=2), item(0.05)
+    usual = decide(row, held)
+    assert isinstance(usual, StowPlan)
+    assert usual.rules_success is None
+    scene = make_scene(row, 0)
+    model = estimate_bin(scene.frames, scene.X_world_bin_nominal, SIZE_M)
+    asked: list[StowPlan] = []
+
+    def predict(plans: Sequence[StowPlan], item: Item) -> list[float]:
+        assert item == held
+        asked.extend(plans)
+        return [0.97 if plan.kind is StowKind.SWEEP else 0.80 for plan in plans]
+
+    presented = PresentedItem(item=held, X_base_item=pose())
+    plan = plan_stow(model, presented, tool=TOOL, force_limit_n=20.0, predict=predict)
+    assert isinstance(plan, StowPlan)
+    assert (plan.kind, plan.predicted_success) == (StowKind.SWEEP, 0.97)
+    assert plan.rules_success in [one.predicted_success for one in asked if one.kind is StowKind.SWEEP]
+    unsure = plan_stow(model, presented, tool=TOOL, force_limit_n=20.0, predict=lambda plans, _: [0.5] * len(plans))
+    assert isinstance(unsure, Refusal)
+    assert unsure.kind is RefusalKind.UNSURE
