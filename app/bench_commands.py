@@ -12,10 +12,12 @@ from podhand.app.shell import check_json_target, console, write_json
 from podhand.bench.free_space import bench_free_space
 from podhand.bench.free_space_peers import opencv
 from podhand.bench.loop import bench_loop
+from podhand.bench.matching import bench_matching
 from podhand.bench.timing import Measurement
 from podhand.bench.wake_latency import WakeLatency, bench_wake_latency
 from podhand.core.errors import ConfigError
 from podhand.perception.free_space import free_space_instruction_set
+from podhand.planning.success import read_model
 
 
 def run_bench_loop(*, ticks: int, wake_s: float, json_target: str | None, png: Path | None = None) -> list[Measurement]:
@@ -101,5 +103,30 @@ def run_bench_free_space(*, rounds: int, json_target: str | None) -> list[Measur
     console.print(f"One thread, thread CPU time, {rounds} interleaved rounds. {versions}.")
     if opencv() is None:
         console.print("OpenCV is not installed, so its peers are left out: pip install 'podhand[bench]'.")
+    write_json({"schema": "podhand-bench-1", "host": host, "results": [row.to_json() for row in results]}, json_target)
+    return results
+
+
+def run_bench_match(*, rounds: int, predictor: Path | None, json_target: str | None) -> list[Measurement]:
+    """Measure the matching of 12 items with 40 bins, print a table, write the JSON.
+
+    Raises:
+        ConfigError: the success model or the JSON file cannot be used; nothing was measured.
+    """
+    check_json_target(json_target)
+    model = read_model(predictor) if predictor else None
+    host = host_facts()
+    results = bench_matching(rounds, model)
+    table = Table(title=f"matching on {host['cpu']}, load {host['load'][0]}", title_justify="left")
+    for column in ("what", "p50", "p99"):
+        table.add_column(column, justify="left" if column == "what" else "right")
+    for row in results:
+        table.add_row(row.name, *(f"{value / 1e6:.2f} ms" for value in (row.p50, row.p99)))
+    console.print(table)
+    console.print("12 items, 40 bins, ways and faces scored and assigned; one thread, thread CPU time.")
+    if model is None:
+        console.print("With --predictor FILE a success model is asked, too.")
+    elif model.fallback:
+        console.print(f"{predictor}: counted rates answer, since {model.fallback}", markup=False, soft_wrap=True)
     write_json({"schema": "podhand-bench-1", "host": host, "results": [row.to_json() for row in results]}, json_target)
     return results

@@ -727,5 +727,25 @@ def bench_free_space(
     run_bench_free_space(rounds=rounds, json_target=json_file)
 
 
+@bench_app.command("match")
+@reports_errors
+def bench_match(
+    predictor: PredictorOption = None,
+    json_file: JsonOption = None,
+    rounds: Annotated[int, typer.Option("--rounds", min=1, max=99, help="Of 30 decisions each.")] = 5,
+) -> None:
+    """Time the decision which of 12 waiting items goes into which of 40 bins, given what was seen of the bins.
+
+    Try it:
+
+        podhand bench match
+
+        podhand bench match --predictor success.json --json -
+    """
+    from podhand.app.bench_commands import run_bench_match
+
+    run_bench_match(rounds=rounds, predictor=predictor, json_target=json_file)
+
+
 if __name__ == "__main__":
     main()

@@ -31,7 +31,9 @@ EDGE_SHARE = 0.15
 """A slice with less than this share of the points of the densest slice close by is the blurred rim of an item."""
 RIM_M = 0.005
 MIN_BLOCK_M = 0.007
-_MIN_GAP_M = 0.003
+MIN_GAP_M = 0.003
+WALL_GAP_M = 1.4 * WALL_SKIN_M
+"""A gap at a side wall is at least this wide: points in the wall's skin are not counted."""
 MIN_SEEN_SHARE = 0.25
 ENTRY_M = 0.06
 _NEIGHBOUR_M = 0.02
@@ -187,9 +189,9 @@ class BinModel:
         blocked = front < depth_m
         unseen = ~blocked & (seen < MIN_SEEN_SHARE)
         blocked = drop_short(blocked, int(np.ceil(MIN_BLOCK_M / self.grid.step_m[1])))
-        free = drop_short(~blocked & ~unseen, int(np.ceil(_MIN_GAP_M / self.grid.step_m[1])))
+        free = drop_short(~blocked & ~unseen, int(np.ceil(MIN_GAP_M / self.grid.step_m[1])))
         # Points in the skin of the side walls are not counted: what begins there stands at the wall.
-        skin = round(1.4 * WALL_SKIN_M / self.grid.step_m[1])
+        skin = round(WALL_GAP_M / self.grid.step_m[1])
         for end in (slice(0, skin), slice(-skin, None)):
             free[end] &= bool(free[end].all())
         return front, blocked, free, seen
