@@ -148,9 +148,9 @@ def train(trials: Trials, *, use: str = "auto") -> Training:
     note = _why_no_trees(trials)
     if note and use == "learned":
         raise ConfigError(f"trees cannot be trained: {note}; give more folders, or --use counts")
-    predictions = {"rules": trials.rows[:, FEATURES.index("rules_success")], "counts": _held_out(trials, _counts)}
+    predictions = {"rules": trials.rows[:, FEATURES.index("rules_success")], "counts": held_out(trials, _counts)}
     if not note:
-        predictions["learned"] = _held_out(trials, _trees)
+        predictions["learned"] = held_out(trials, _trees)
     resampled = _Resampled(trials.worlds)
     judged = {name: _judge(chance, trials.succeeded, resampled) for name, chance in predictions.items()}
     gain, trees, importance = None, None, {}
@@ -202,7 +202,7 @@ def _folds(trials: Trials, seed: int) -> Iterator[BoolArray]:
         yield fold[index] == k
 
 
-def _held_out(trials: Trials, fit: Callable[[Trials], Callable[[FloatArray], FloatArray]]) -> FloatArray:
+def held_out(trials: Trials, fit: Callable[[Trials], Callable[[FloatArray], FloatArray]]) -> FloatArray:
     """Return the prediction for every trial by a predictor that never saw its world."""
     chance = np.empty(len(trials))
     for test in _folds(trials, _SEED):

@@ -1,6 +1,8 @@
 """Success prediction: counted rates, trees, what they are worth, and that there is always an answer."""
 
 import json
+from collections.abc import Callable
+from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,7 @@ from hypothesis import strategies as st
 from scipy.stats import beta
 
 from podhand.core.errors import ConfigError
+from podhand.core.poses import FloatArray
 from podhand.planning.success import (
     CATEGORIES,
     FEATURES,
@@ -22,7 +25,7 @@ from podhand.planning.success import (
     feature_row,
     read_model,
 )
-from podhand.planning.success_training import BAND, Training, Trials, calibration_error, lower_bounds, train
+from podhand.planning.success_training import BAND, Training, Trials, calibration_error, held_out, lower_bounds, train
 from tests.unit.success_data import draw, make_trials, row_of, true_chance
 
 COLUMN = {name: column for column, name in enumerate(FEATURES)}
@@ -119,6 +122,25 @@ def test_nobody_is_judged_by_worlds_that_he_has_seen() -> None:
     told = train(trials).judged["learned"].log_loss.value
     entropy = -(good.mean() * np.log(good.mean()) + (1 - good.mean()) * np.log(1 - good.mean()))
     assert told > 0.9 * entropy
+
+
+def test_predictions_are_those_of_worlds_held_out() -> None:
+    trials = make_trials(60)[0]
+    trials = replace(trials, worlds=[f"w{i // 3}" for i in range(60)], rows=trials.rows.copy())
+    trials.rows[:, 0] = np.arange(60) // 3
+
+    def knows(training: Trials) -> Callable[[FloatArray], FloatArray]:
+        seen = set(training.worlds)
+        return lambda rows: np.array([f"w{int(row[0])}" in seen for row in rows], float)
+
+    assert held_out(trials, knows).tolist() == [0.0] * 60
+
+
+def test_a_lucky_group_does_not_lift_the_bound_of_better_predictions() -> None:
+    chance = np.repeat([0.95, 0.97], 200)
+    good = np.arange(400) < 390  # the lower prediction never fails
+    _, bounds = lower_bounds(chance, good)
+    assert bounds.max() <= beta.ppf(0.05, 390.5, 10.5) + 1e-9
 
 
 def test_calibration_error_is_that_of_the_band() -> None:
