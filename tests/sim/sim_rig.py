@@ -81,7 +81,9 @@ class Rig:
         """Stand with open paddles on both sides of the presented item; return the mouth's place."""
         presented = self.workcell.infeed.present()
         item = presented.item
-        p = presented.X_base_item[:3, 3] + np.array([item.length_m / 2 + 0.005, 0, 0.05 - item.height_m / 2])
+        p: FloatArray = presented.X_base_item[:3, 3] + np.array(
+            [item.length_m / 2 + 0.005, 0, 0.05 - item.height_m / 2]
+        )
         self.move([Axis.SQUEEZE], np.array([min(0.16, item.width_m + 0.03)]), 0.2)
         above = self.ik(pose(None, p + np.array([0, 0, 0.25])), self.command[:6])
         self.move(list(range(6)), above, 1.0)
