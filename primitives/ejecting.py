@@ -15,6 +15,7 @@ from podhand.primitives import motions
 from podhand.primitives.base import Primitive, PrimitivePreview, Trace
 from podhand.primitives.cell import ItemPlace, StowCell
 from podhand.primitives.following import FOLLOW_M_S, Follow, FollowRules
+from podhand.primitives.reaching import BLADE_IN_M
 from podhand.primitives.receiving import needed_grip_n, open_paddles
 
 __all__ = ["EjectItem"]
@@ -27,7 +28,7 @@ _STIFF_ATTEMPTS = ((1.0, 0.5), (0.2, 0.45), (0.16, 0.6))
 """Share of the belts' speed, and of the force limit at which the item meets something: slower belts stand sooner."""
 _MEETS_LESS, _MEETS_S = 0.1, 0.05
 """By this share less, for so long: it does not move on."""
-_HARD_S = 0.002
+_HARD_S, _FENCE_SHARE = 0.002, 0.9
 _BELT_HARD_SHARE = 0.5
 """Of the force limit: a belt that pushes with this meets something, too."""
 _MOMENTUM_N_S = 0.4
@@ -43,6 +44,8 @@ _PUSH_SHARE, _MOST_SHARE, _HOLD_MARGIN = 0.22, 0.4, 1.3
 ends where the belts could push with 0.8 of it."""
 _END_SHARE, _SOFT_END_SHARE = 0.8, 0.65
 """Of the item's width: paddles that are closer together than this have an end of it only."""
+_PATIENCE = 2.0
+"""Times what the item's length takes, before it counts as slipped."""
 _LOST_SHARE, _LOST_S = 0.4, 0.1
 """Belts that are so close together for so long have let a soft item through, whose ends are thin."""
 _CLOSING_M_S = 0.025
@@ -66,7 +69,7 @@ class EjectItem(Primitive):
         default=0.4, gt=0.0, le=1.0, description="At most; heavy and stiff items go more slowly."
     )
     clear_s: float = Field(default=0.05, ge=0.0, le=1.0, description="The mouth must be clear this long.")
-    max_time_s: float = Field(default=4.0, gt=0.1, le=20.0, description="After this the item is jammed.")
+    max_time_s: float = Field(default=10.0, gt=0.1, le=20.0, description="After this the item is jammed.")
     follow_m: float = Field(default=0.020, ge=0.0, le=0.05, description="The mouth pushes after the item by this.")
     follow_in_m: float = Field(default=0.040, ge=0.0, le=0.10, description="Further, after an item that gives way.")
     open_by_m: float = Field(default=0.006, ge=0.0, le=0.05, description="The paddles open by this to let go.")
@@ -111,13 +114,13 @@ class EjectItem(Primitive):
             # What slips is squeezed more, and needs no slower belts.
             outcome = await self._once_more(cell, trace, outcome, *(first if slipped else slower))
         # An end may hang at the mouth when the belts have lost it: then it is pushed in as well.
-        end_hangs = outcome.name != _CLEAR and self._has_lost(cell)
+        end_hangs = outcome.name not in (_CLEAR, _LOST) and self._has_lost(cell)
         if outcome.name in (_HARD, _STALLED) and not end_hangs:
             trace.fail(f"stalled: the belts push with {abs(outcome.value):.0f} N, but the item meets something")
         if outcome.name == _SLIPPED and not end_hangs:
             trace.fail(f"slipped: the belts run, but the item does not leave with {cell.held.grip_force_n:.0f} N on it")
         trace.data["belt_time_s"] = sum(o.duration_s for o in trace.outcomes)
-        await self._push_in(cell, trace, item, end_hangs=end_hangs)
+        await self._push_in(cell, trace, item, end_hangs=end_hangs, lost=outcome.name == _LOST)
         return f"{item.sku} left the belts after {trace.data['belt_time_s']:.1f} s"
 
     def _may_go_again(self, cell: StowCell, outcome: Outcome) -> bool:
@@ -138,7 +141,7 @@ class EjectItem(Primitive):
             self._squeeze_more(cell)
         return await self._run_out(cell, trace, speed_share, hard_share)
 
-    async def _push_in(self, cell: StowCell, trace: Trace, item: Item, *, end_hangs: bool) -> None:
+    async def _push_in(self, cell: StowCell, trace: Trace, item: Item, *, end_hangs: bool, lost: bool) -> None:
         """Push after the item, and let go of it."""
         wide_m, weight_n, limit_n = cell.opening_m + self.open_by_m, self._half_weight_n(cell), self.force_limit(cell)
         rules = FollowRules(
@@ -146,10 +149,10 @@ class EjectItem(Primitive):
             force_limit_n=limit_n,
         )  # fmt: skip
         follow = Follow(trace, item, rules)
-        if not end_hangs:
+        if not (end_hangs or lost):
             cell.place_item(ItemPlace.BIN)
-        followed = self.follow_m > 0.0 and await follow.run(end_hangs=end_hangs)
-        if end_hangs and not followed:
+        followed = self.follow_m > 0.0 and await follow.run(end_hangs=end_hangs, wedged=lost)
+        if (end_hangs or lost) and not followed:
             trace.fail("the belts have lost the item, and its end hangs at the mouth")
         cell.place_item(ItemPlace.BIN)
         if self.open_by_m > 0.0 and not followed:
@@ -163,12 +166,14 @@ class EjectItem(Primitive):
         assert cell.held is not None
         speed_m_s = speed_share * self._speed_m_s(cell)
         blocked = slow(SlowSignal.MOUTH_BLOCKED)
-        patience_s = min(3.0 * cell.held.item.length_m / speed_m_s + 0.5, 0.95 * self.max_time_s)
+        patience_s = min(_PATIENCE * cell.held.item.length_m / speed_m_s + 0.5, 0.95 * self.max_time_s)
         limit_n = self.force_limit(cell)
         against = abs(ft.force.x) > hard_share * limit_n
         for belt in (Axis.BELT_LEFT, Axis.BELT_RIGHT):
             against = against | (abs(axis(belt).force) > _BELT_HARD_SHARE * limit_n + self._half_weight_n(cell))
-        hard = (against | (ft.force.norm > hard_share * limit_n + self._half_weight_n(cell))).for_(_HARD_S)
+        # A blade that stands as a fence is pressed sideways all the time.
+        share = _FENCE_SHARE if cell.blade_m > BLADE_IN_M else hard_share
+        hard = (against | (ft.force.norm > share * limit_n + self._half_weight_n(cell))).for_(_HARD_S)
         meets = (ft.force.x < -(hard_share - _MEETS_LESS) * limit_n).for_(_MEETS_S)
         ends: dict[str, Condition | Expr] = {_HARD: hard, _STALLED: meets, _SLIPPED: time > patience_s}
         item = cell.held.item

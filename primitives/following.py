@@ -82,12 +82,15 @@ class Follow:
         self._heavy = _SLIDES_FRICTION * mass_kg * _GRAVITY_M_S2 > _RESISTS_SHARE * rules.force_limit_n
         self._jams = False
 
-    async def run(self, *, end_hangs: bool) -> bool:
+    async def run(self, *, end_hangs: bool, wedged: bool = False) -> bool:
         """Close behind the item and push it; returns False when its end is still there.
 
-        An end that is between the paddles is left first: open, back, close.
+        An end that is between the paddles is left first: open, back, close. One that may be ``wedged`` at their ends is
+        pushed with care.
         """
         way_m, enough_m = self._rules.way_m + self._in_m, 0.5 * self._rules.way_m
+        begin = self._cell.session.state.X_base_tool_cmd
+        self._jams = wedged
         if end_hangs or not await self._close():
             await self._open()
             if await self._along(-_LEAVE_END_M, "leave the item's end", _LEAVE_END_M_S):
@@ -96,8 +99,7 @@ class Follow:
             if not await self._close():
                 return False
             self._jams = True
-        begin = self._cell.session.state.X_base_tool_cmd
-        if self._jams:
+            begin = self._cell.session.state.X_base_tool_cmd
             await self._along(_RETURN_M, "return to the item's end", _RETURN_M_S, _RETURN_SHARE)
         await self._push(way_m - self._from(begin))
         if self._item.softness is Softness.SOFT and self._goes_in:
@@ -114,7 +116,7 @@ class Follow:
         if abs(float(state.F_tool[0])) > _PRESSED_SHARE * self._rules.force_limit_n:
             # Pressed together, it would look like caught when the tool is to leave.
             await self._along(-_RELEASE_M, "release", FOLLOW_M_S, share=1.0)
-        if abs(float(state.tau[Axis.SQUEEZE])) > _PINCHED_N:
+        if abs(float(state.tau[Axis.SQUEEZE])) > _PINCHED_N and self._cell.blade_m <= BLADE_IN_M:
             await self._open()
         if self._limp:
             await self._along(-_LEAVE_M, "leave the item", _LEAVE_M_S, share=1.0, let_go=True)
@@ -168,12 +170,12 @@ class Follow:
     async def _close(self) -> bool:
         """Close the paddles behind the item; False when something is between them."""
         cell, rules = self._cell, self._rules
-        between = ((axis(Axis.SQUEEZE).force < -0.6 * rules.open_force_n) & (time > 0.15)).for_(0.03)
+        between = ((axis(Axis.SQUEEZE).force < -0.6 * rules.open_force_n) & (time > 0.03)).for_(0.008)
         closing = Segment(
             name="close behind the item",
             squeeze=motions.target(cell, Axis.SQUEEZE, self._closed_m, _CLOSE_SPEED_M_S),
             limits=motions.limits(cell, rules.force_limit_n, axis_force={Axis.SQUEEZE: 2.0 * rules.open_force_n}),
-            until={"between": between},
+            reflexes={"between": Reflex(condition=between)},
             payload=cell.payload,
             timeout_s=motions.axis_timeout_s(abs(cell.opening_m - self._closed_m), _CLOSE_SPEED_M_S),
         )
