@@ -47,7 +47,7 @@ _END_SHARE, _SOFT_END_SHARE = 0.8, 0.65
 _PATIENCE = 2.0
 """Times what the item's length takes, before it counts as slipped."""
 _LOST_SHARE, _LOST_S = 0.4, 0.1
-"""Belts that are so close together for so long have let a soft item through, whose ends are thin."""
+"""Belts that are so close together for so long have let an item through; one that gives way may have thin ends."""
 _CLOSING_M_S = 0.025
 """Of the paddles behind an end that is narrower than what came before."""
 _STAND_M_S, _STAND_S = 0.02, 0.2
@@ -177,7 +177,7 @@ class EjectItem(Primitive):
         meets = (ft.force.x < -(hard_share - _MEETS_LESS) * limit_n).for_(_MEETS_S)
         ends: dict[str, Condition | Expr] = {_HARD: hard, _STALLED: meets, _SLIPPED: time > patience_s}
         item = cell.held.item
-        gone_m = _LOST_SHARE * item.width_m if item.softness is Softness.SOFT else self._end_width_m(cell)
+        gone_m = _LOST_SHARE * item.width_m if item.gives_way else self._end_width_m(cell)
         lost = (axis(Axis.SQUEEZE).position < gone_m).for_(_LOST_S)
         chain = [
             self._belts(cell, "item comes", speed_m_s, until={"at the mouth": blocked > 0.5, **ends}),

@@ -21,7 +21,7 @@ _RESISTS_SHARE = 0.35
 """Of the force limit: what a push may feel; hard things behind a soft one add as much again before the tool stands."""
 FOLLOW_M_S = 0.02
 _PUSHES = ((FOLLOW_M_S, _RESISTS_SHARE), (0.008, 0.5), (0.004, 0.75))
-_LIMP_PUSHES = ((0.04, _RESISTS_SHARE), (0.012, 0.5), (0.004, 0.75))
+_LIMP_PUSHES = ((0.04, _RESISTS_SHARE), (0.012, 0.5), (0.006, 0.75))
 _HEAVY_PUSHES = ((0.005, 0.45), (0.003, 0.65), (0.002, 0.8))
 _JAM_PUSHES = ((0.012, 0.15), (0.008, _RESISTS_SHARE), (0.004, 0.5), (0.003, 0.7))
 _HEAD_PUSHES = ((0.02, 0.15), (0.008, 0.25), (0.004, _RESISTS_SHARE))
@@ -138,7 +138,7 @@ class Follow:
     def _pushes(self) -> tuple[tuple[float, float], ...]:
         if self._jams and self._item.softness is not Softness.SOFT:
             return _JAM_PUSHES if not self._item.gives_way else _HEAD_PUSHES if self._goes_in else _NARROW_HEAD_PUSHES
-        if self._limp and not self._jams:
+        if self._limp:
             return _LIMP_PUSHES
         return _HEAVY_PUSHES if self._heavy else _PUSHES
 

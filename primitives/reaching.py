@@ -31,7 +31,7 @@ class Approach(Primitive):
     waypoints_rad: tuple[Joints, ...] = Field(min_length=1, description="Joint path to in front of the bin.")
     X_base_tool_mouth: Matrix = Field(description="Tool at the bin's mouth.")
     speed_m_s: float = Field(default=0.175, gt=0.0, le=0.5, description="Of the straight line.")
-    speed_scale: float = Field(default=0.88, gt=0.0, le=1.0, description="Of the joint path.")
+    speed_scale: float = Field(default=0.93, gt=0.0, le=1.0, description="Of the joint path.")
     last_m: float = Field(default=0.009, ge=0.0, le=0.2, description="The last piece of the line, gone slowly.")
     last_speed_m_s: float = Field(default=0.025, gt=0.0, le=0.2)
     contact_n: float = Field(default=6.0, gt=1.0, le=50.0, description="|F| that counts as contact, if it stays.")
@@ -219,7 +219,7 @@ class Park(Primitive):
     name: ClassVar[str] = "park"
 
     waypoints_rad: tuple[Joints, ...] = Field(default=(), description="Joint path; empty: straight to the park pose.")
-    speed_scale: float = Field(default=0.9, gt=0.0, le=1.0)
+    speed_scale: float = Field(default=1.0, gt=0.0, le=1.0)
     start_gap_rad: float = Field(default=0.35, ge=0.0, le=0.5, description="How far off the path may begin.")
 
     def check(self, cell: StowCell) -> list[str]:

@@ -64,7 +64,7 @@ class ReceiveItem(Primitive):
     )
     lift_m: float = Field(default=0.10, ge=0.01, le=0.3, description="Straight up after the grip.")
     speed_m_s: float = Field(default=0.25, gt=0.0, le=0.5, description="Of the straight lines.")
-    speed_scale: float = Field(default=0.9, gt=0.0, le=1.0, description="Of the joint path.")
+    speed_scale: float = Field(default=1.0, gt=0.0, le=1.0, description="Of the joint path.")
     start_gap_rad: float = Field(default=0.1, ge=0.0, le=0.5, description="How far off the path may begin.")
 
     def check(self, cell: StowCell) -> list[str]:
