@@ -1,5 +1,6 @@
 """The device on a real serial port of the system, a pseudo-terminal, with the emulated board behind it."""
 
+import contextlib
 import os
 import threading
 import time
@@ -165,19 +166,21 @@ def test_pulled_plug_is_a_fault_and_not_a_crash(board: EoatBoard, emulator: Boar
 def test_plugged_in_again(clock: TurnClock, tmp_path: Path) -> None:
     """The name of an adapter leads to another device file each time."""
     by_id = tmp_path / "usb-adapter"
-    with BoardEmulator(seed=1, clock=clock) as first:
+    with contextlib.ExitStack() as plugged:
+        first = plugged.enter_context(BoardEmulator(seed=1, clock=clock))
         by_id.symlink_to(first.port)
         with EoatBoard(EoatBoardConfig(port=str(by_id)), clock=clock) as board:
             board.wait_ready(PATIENCE_S)
             first.unplug()
             until(lambda: board.fault is not None, "unplugging was not noticed")
-            with BoardEmulator(seed=2, clock=clock) as second:
-                by_id.unlink()
-                by_id.symlink_to(second.port)
-                until(lambda: board.vacuum_pressure().valid, "the port was not opened again")
-                assert board.fault is not None and board.fault.cause is FaultCause.PORT_LOST
-                board.acknowledge(PATIENCE_S)
-                hold(board, second)
+            plugged.close()  # two emulators would both drive the clock
+            by_id.unlink()
+            second = plugged.enter_context(BoardEmulator(seed=2, clock=clock))
+            by_id.symlink_to(second.port)
+            until(lambda: board.vacuum_pressure().valid, "the port was not opened again")
+            assert board.fault is not None and board.fault.cause is FaultCause.PORT_LOST
+            board.acknowledge(PATIENCE_S)
+            hold(board, second)
 
 
 def test_error_in_the_program_leaves_the_safe_state(emulator: BoardEmulator, clock: TurnClock) -> None:

@@ -90,9 +90,9 @@ def test_mass_off_the_middle_is_found_in_hand(sku: str, seed: int, monkeypatch: 
 @pytest.mark.parametrize("seed", range(8))
 def test_a_bottle_waits_on_the_rails_and_is_taken(seed: int) -> None:
     rig = Rig(SimWorkcell(World.scene(PRODUCTS["dasani_water_bottle"], (), seed=seed)))
-    rig.wait(300)
+    rig.wait(3000)
     start = rig.workcell.truth().item
-    assert np.linalg.norm(start.X_bin_item[:3, 3] - start.X_bin_start[:3, 3]) < 1e-4
+    assert np.linalg.norm(start.X_bin_item[:3, 3] - start.X_bin_start[:3, 3]) < 1e-3
     rig.grip()
     rig.wait(50)
     assert rig.workcell.plant.holds_item()

@@ -240,7 +240,7 @@ def test_accepted_gains_swing_out_in_the_kernels_own_loop(margin: float) -> None
         shares = kept(seen)
         looked_at += len(shares)
         assert all(share < SWING + 0.03 for share in shares), (law, contact, ticks, shares)
-    assert looked_at > (len(grid) if margin < 1.1 else 3)
+    assert looked_at > (len(grid) if margin < 1.1 else 2), "more damping leaves few swings"
 
 
 def test_a_third_of_that_damping_does_not() -> None:
