@@ -68,6 +68,15 @@ def opened(emulator: BoardEmulator, clock: TurnClock) -> EoatBoard:
     return EoatBoard(EoatBoardConfig(port=emulator.port), clock=clock)
 
 
+def resumes(board: EoatBoard) -> bool:
+    """Acknowledge once; False when the board's safe state had begun anew meanwhile, so that another look is due."""
+    try:
+        board.acknowledge(0.5)
+    except DeviceError:
+        return False
+    return True
+
+
 def until(condition: Callable[[], bool], what: str) -> None:
     end_s = time.monotonic() + PATIENCE_S
     while not condition():
@@ -179,7 +188,7 @@ def test_plugged_in_again(clock: TurnClock, tmp_path: Path) -> None:
             by_id.symlink_to(second.port)
             until(lambda: board.vacuum_pressure().valid, "the port was not opened again")
             assert board.fault is not None and board.fault.cause is FaultCause.PORT_LOST
-            board.acknowledge(PATIENCE_S)
+            until(lambda: resumes(board), "the board did not agree to resume")
             hold(board, second)
 
 
