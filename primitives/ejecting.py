@@ -234,7 +234,7 @@ class EjectItem(Primitive):
         # model takes half of it, and the vertical limit is wider by the other half. Sideways nothing changes.
         limit_n, half_n = self.force_limit(cell), self._half_weight_n(cell)
         weighed = cell.held.mass_kg > 0.0
-        stand = (abs(axis(Axis.BELT_LEFT).speed) < _STAND_M_S) & (time > _STAND_S)
+        stand = (abs(axis(Axis.BELT_LEFT).speed) < min(_STAND_M_S, 0.4 * abs(speed_m_s))) & (time > _STAND_S)
         return Segment(
             name=name,
             belts=motions.belts(cell, speed_m_s),
