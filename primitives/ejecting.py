@@ -28,7 +28,9 @@ _STIFF_ATTEMPTS = ((1.0, 0.5), (0.2, 0.45), (0.16, 0.6))
 """Share of the belts' speed, and of the force limit at which the item meets something: slower belts stand sooner."""
 _MEETS_LESS, _MEETS_S = 0.1, 0.05
 """By this share less, for so long: it does not move on."""
-_HARD_S, _FENCE_SHARE = 0.002, 0.9
+_HARD_S = 0.002
+_FENCE_SHARE = 0.9
+"""Of the force limit that |F| may reach while the blade stands in the bin as a fence."""
 _BELT_HARD_SHARE = 0.5
 """Of the force limit: a belt that pushes with this meets something, too."""
 _MOMENTUM_N_S = 0.4
@@ -188,7 +190,8 @@ class EjectItem(Primitive):
 
     async def _back_off(self, cell: StowCell, trace: Trace) -> None:
         """Take the item back a little, so that it may find another way."""
-        back = self._belts(cell, "item back a little", -_BACK_SPEED_M_S, until={"back": time > _BACK_OFF_S})
+        until: dict[str, Condition | Expr] = {"back": time > _BACK_OFF_S}
+        back = self._belts(cell, "item back a little", -_BACK_SPEED_M_S, until=until, timeout_s=_BACK_OFF_S + 1.0)
         await trace.run([back], accept=("back",))
 
     def _squeeze_lightly(self, cell: StowCell) -> None:
@@ -228,7 +231,9 @@ class EjectItem(Primitive):
     def _half_weight_n(self, cell: StowCell) -> float:
         return 0.5 * cell.held.mass_kg * _GRAVITY_M_S2 if cell.held else 0.0
 
-    def _belts(self, cell: StowCell, name: str, speed_m_s: float, *, until: dict[str, Condition | Expr]) -> Segment:
+    def _belts(
+        self, cell: StowCell, name: str, speed_m_s: float, *, until: dict[str, Condition | Expr], timeout_s: float = 0.0
+    ) -> Segment:
         assert cell.held is not None
         # While the item leaves, its weight goes from the tool to the floor at a moment nobody knows: the payload
         # model takes half of it, and the vertical limit is wider by the other half. Sideways nothing changes.
@@ -250,8 +255,7 @@ class EjectItem(Primitive):
             until=until,
             reflexes={"belts stand": Reflex(condition=stand.for_(_STAND_S))},
             payload=LEAVING_PAYLOAD if weighed else cell.payload,
-            # Back goes slower, and the way may be that of two segments.
-            timeout_s=self.max_time_s * (1.0 if speed_m_s > 0.0 else 2.5 * self.belt_speed_m_s / abs(speed_m_s)),
+            timeout_s=timeout_s or self.max_time_s,
         )
 
     async def _undo(self, cell: StowCell, trace: Trace) -> str | None:
@@ -270,7 +274,7 @@ class EjectItem(Primitive):
         speed_m_s = _END_BACK_M_S if self._has_lost(cell) else _BACK_SPEED_M_S
         patience_s = 3.0 * cell.held.item.length_m / speed_m_s + 0.5
         until: dict[str, Condition | Expr] = {"inside": (blocked < 0.5).for_(0.03), _SLIPPED: time > patience_s}
-        back = self._belts(cell, "item back", -speed_m_s, until=until)
+        back = self._belts(cell, "item back", -speed_m_s, until=until, timeout_s=patience_s + 1.0)
         await trace.run([back], accept=("inside",))
         cell.place_item(ItemPlace.PADDLES)
         return "the belts took the item back"

@@ -49,6 +49,7 @@ _JAM_RETREAT_M = 0.001
 _MAX_CHAINS = 16
 _LIFT_M, _LIFT_SHARE, _DOWN_SPEED_M_S = 0.010, 0.4, 0.02
 _RESTS_SHARE = 0.25
+"""Of the force limit: a blade that comes down feels this of what it comes down on."""
 _PATIENCE_S = 4.0
 """Near the limit the path hardly moves: then rather take weight off the load."""
 _RELEASE_WAY_M = 0.003

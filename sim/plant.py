@@ -24,9 +24,9 @@ from podhand.sim.world import World
 BARRIER_HALF_HEIGHT_M = 0.05
 _SLIPPERY = 0.01
 _JAMMED_N = 1000.0
+"""Dry friction of a jammed blade: many times the force of its drive."""
 _NOSE_TURN = np.array((1.0, -1.0)) / NOSE_RADIUS_M
 """Of the left and the right nose [rad/m]: the belts run outward over them."""
-"""Dry friction of a jammed blade: many times the force of its drive."""
 _DRY_FRICTION_HOLDS = 0.9999
 """Impedance of that friction: the softer default creeps."""
 _BRAKE_S = 0.10

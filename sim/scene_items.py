@@ -44,7 +44,7 @@ def add_contents(root: Element, pod: Pod, world: World) -> None:
 
 def add_presented_item(root: Element, X_world_item: Pose, world: World) -> None:
     """Lay the presented item where it truly is."""
-    # Asleep, it would get a whole tick's blow from the first belt that touches it.
+    # The next one is put on the infeed by its coordinates, which a sleeping body would not notice.
     add_item(root, X_world_item, presented_form(world), sleeps=False)
 
 
