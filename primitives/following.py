@@ -20,6 +20,7 @@ _NARROW_BY_M = 0.008
 _RESISTS_SHARE = 0.35
 """Of the force limit: what a push may feel; hard things behind a soft one add as much again before the tool stands."""
 FOLLOW_M_S = 0.02
+"""Of the first push after an item."""
 _PUSHES = ((FOLLOW_M_S, _RESISTS_SHARE), (0.008, 0.5), (0.004, 0.75))
 _LIMP_PUSHES = ((0.04, _RESISTS_SHARE), (0.012, 0.5), (0.006, 0.75))
 _HEAVY_PUSHES = ((0.005, 0.45), (0.003, 0.65), (0.002, 0.8))
@@ -40,6 +41,7 @@ _STRETCH_M = 0.060
 _LEAVE_M, _LEAVE_M_S, _STAY_FACTOR = 0.035, 0.15, 1.3
 """Way and speed off a limp item, and how much faster the belts run against it."""
 _PRESSED_SHARE, _RELEASE_M = 0.15, 0.003
+"""Of the force limit: what the mouth still presses with; and the way back that takes it off."""
 _PINCHED_N = 1.5
 """Squeeze of closed paddles that hold something."""
 _OFF_BANDS_M = 0.003
